@@ -1,0 +1,20 @@
+"""The one vocabulary: batch keys, contrast names and order, tissue and tumour codes. Imports nothing."""
+
+IMAGE = "image"
+LABEL = "label"
+PRED = "pred"
+PROBABILITY = "probability"
+SUBJECT = "subject"
+# Which channels of a single 4-D image file a configuration uses, in order. Not named "image_...": MONAI's spatial
+# transforms treat every key that begins with a transformed key and "_" as that key's metadata.
+CHANNELS = "channels"
+
+# Contrasts in the order in which networks take them as channels.
+CONTRASTS = ("T1", "T1ce", "T2", "FLAIR")
+
+# Label codes inside Ganglion, whatever the codes of the source were.
+TISSUES = {0: "background", 1: "CSF", 2: "GM", 3: "WM"}
+TUMOUR = {0: "background", 1: "necrotic and non-enhancing core", 2: "oedema", 3: "enhancing"}
+
+# The lists of a dataset.json.
+SECTIONS = ("training", "validation", "test", "unlabeled")
