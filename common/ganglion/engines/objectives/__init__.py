@@ -1,0 +1,1 @@
+"""Which losses on which outputs: one file a method."""
