@@ -27,8 +27,8 @@ DEFINITIONS = {
     "precision": "TP / (TP + FP) over the voxels of the whole volume (MONAI confusion matrix)",
     "sensitivity": "TP / (TP + FN) over the voxels of the whole volume (MONAI confusion matrix)",
     "hd95_mm": (
-        "larger of the two directed 95th percentiles of the Euclidean distance, in mm, between the centres of edge voxels "
-        "(mask without its erosion by face neighbours), linear interpolation (MONAI compute_hausdorff_distance)"
+        "larger of the two directed 95th percentiles of the Euclidean distance, in mm, between the centres of edge "
+        "voxels (mask without its erosion by face neighbours), linear interpolation (MONAI compute_hausdorff_distance)"
     ),
     "assd_mm": (
         "mean over the edge voxels of both masks, pooled, of the distance in mm to the nearest edge voxel of the other "
@@ -36,8 +36,8 @@ DEFINITIONS = {
     ),
     "volume_error_ml": "predicted minus labelled volume in ml; positive means too much was marked",
     "empty": (
-        "both_empty: Dice, precision, sensitivity 1, distances 0; pred_empty or label_empty: Dice, precision, sensitivity 0, "
-        "distances equal to the image's diagonal in mm; such subjects stay in the mean and are flagged"
+        "both_empty: Dice, precision, sensitivity 1, distances 0; pred_empty or label_empty: Dice, precision, "
+        "sensitivity 0, distances equal to the image's diagonal in mm; such subjects stay in the mean and are flagged"
     ),
 }
 

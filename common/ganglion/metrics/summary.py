@@ -8,8 +8,8 @@ import numpy as np
 
 RESAMPLES = 10_000
 METHOD = (
-    f"mean; sd: standard deviation between subjects (n - 1); ci95: 95 % interval of the mean, percentile bootstrap over "
-    f"subjects, {RESAMPLES:,} resamples, fixed seed"
+    "mean; sd: standard deviation between subjects (n - 1); ci95: 95 % interval of the mean, percentile bootstrap "
+    f"over subjects, {RESAMPLES:,} resamples, fixed seed"
 )
 
 Summary = dict[str, float | int | list[float] | None]
