@@ -1,0 +1,23 @@
+"""Data: `dataset.json`, its check and its converters, and the transforms that load it."""
+
+from importlib import import_module
+from typing import Any
+
+# Where each public name lives. Loaded on first use, so that checking and converting import no torch.
+_HOMES = {
+    "load_items": "datalist",
+    "inference_items": "datalist",
+    "read_dataset_json": "datalist",
+    "write_dataset_json": "datalist",
+    "LoadContrastsd": "loading",
+    "LoadLabeld": "loading",
+    "ResampleSpacingd": "transforms",
+    "ScaleBrainIntensityd": "transforms",
+}
+__all__ = list(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

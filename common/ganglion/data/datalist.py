@@ -1,0 +1,259 @@
+"""`dataset.json`: the one description of a data set (Decathlon form), read into items for MONAI and written.
+
+    {"name": ..., "channel_names": {"0": "T1", ...}, "labels": {"background": 0, ...}, "numTraining": 8, "seed": 0,
+     "file_ending": ".nii.gz", "label_map": {"4": 3},
+     "training": [{"subject": "sub-001", "image": ["sub-001/sub-001_T1.nii.gz", ...] or "sub-001/4d.nii.gz", "label": ...}],
+     "validation": [...], "test": [...], "unlabeled": [...]}
+
+Paths are POSIX and relative to the folder. `label_map` (optional) says which code of the files is which of Ganglion's.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from ..errors import InputError
+from ..keys import CHANNELS, CODES, IMAGE, LABEL, SECTIONS, SUBJECT
+from .naming import canonical_contrast, contrast_of, safe_subject, subject_of
+
+FILE_NAME = "dataset.json"
+_CONVERT = "python -m ganglion data convert LAYOUT SRC DST"
+
+
+@dataclass(frozen=True)
+class DataList:
+    """A `dataset.json` whose form was judged.
+
+    Attributes:
+        folder: the data set's folder.
+        contrasts: names of the channels in the files' order.
+        labels: names of the label codes.
+        label_map: code in the files -> Ganglion's code; None if the file states none.
+        sections: list name -> entries as they stand in the file.
+    """
+
+    folder: Path
+    contrasts: tuple[str, ...]
+    labels: dict[str, int]
+    label_map: dict[int, int] | None
+    sections: dict[str, list[dict[str, Any]]]
+
+
+def read_dataset_json(dataset_dir: str | Path | None) -> DataList:
+    """Read `<dataset_dir>/dataset.json` and judge its form.
+
+    Raises:
+        InputError: telling which part of the file is wrong and the command or change that mends it.
+    """
+    if dataset_dir is None or not str(dataset_dir).strip():
+        raise InputError(f"dataset_dir is not set: expected a folder with {FILE_NAME}. Pass --dataset_dir DIR; {_how()}")
+    folder = Path(dataset_dir)
+    path = folder / FILE_NAME
+    if not folder.is_dir():
+        raise InputError(f"{folder}: found no folder, expected a data set. Pass --dataset_dir DIR; {_how()}")
+    if not path.is_file():
+        raise InputError(f"{folder}: found no {FILE_NAME} in the folder, expected a data set; {_how()}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: found no valid JSON ({error}). Correct it, or make it again: {_CONVERT}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found a {type(content).__name__}, expected an object with lists of subjects; {_how()}")
+    if "channel_names" not in content and "modality" in content:
+        raise InputError(
+            f"{path}: found the Decathlon's own file (modality, no channel_names), expected {FILE_NAME} of Ganglion. Run: "
+            "python -m ganglion data convert msd SRC DST"
+        )
+    sections = {name: _entries(path, name, content.get(name, [])) for name in SECTIONS}
+    contrasts, labels = _channel_names(path, content.get("channel_names")), content.get("labels", {})
+    if not isinstance(labels, dict) or not all(_is_code(code) for code in labels.values()):
+        raise InputError(f'{path}: found labels {labels!r}, expected names and codes such as {{"background": 0}}.')
+    return DataList(folder, contrasts, labels, _label_map(path, content.get("label_map")), sections)
+
+
+def load_items(
+    dataset_dir: str | Path | None,
+    section: str,
+    contrasts: Sequence[str] | None = None,
+    labels: bool = True,
+    allow_outside: bool = False,
+) -> list[dict[str, Any]]:
+    """The items of one list of a data set, for a MONAI dataset.
+
+    Args:
+        dataset_dir: folder with `dataset.json`.
+        section: "training", "validation", "test" or "unlabeled".
+        contrasts: contrasts wanted, in order; None takes all of the file's own.
+        labels: whether each item has to have a label.
+        allow_outside: whether paths may leave the folder.
+
+    Returns:
+        Items with `subject`, `image` (absolute paths, one a contrast; or one 4-D file and its `channels`) and, when
+        `labels`, `label` and, if the data set states a label map, `codes`.
+
+    Raises:
+        InputError: telling what is wrong in which file and how to mend it.
+    """
+    data = read_dataset_json(dataset_dir)
+    path = data.folder / FILE_NAME
+    if section not in SECTIONS:
+        raise InputError(f"{path}: asked for list {section!r}, expected one of {', '.join(SECTIONS)}.")
+    entries = data.sections[section]
+    if not entries:
+        full = ", ".join(f"{name} {len(e)}" for name, e in data.sections.items() if e) or "all lists are empty"
+        raise InputError(f"{path}: the list '{section}' is empty or missing ({full}); {_how()}")
+    wanted = tuple(canonical_contrast(name) for name in contrasts) if contrasts is not None else data.contrasts
+    missing = [name for name in wanted if name not in data.contrasts]
+    if missing:
+        raise InputError(
+            f"{path}: found contrasts {', '.join(data.contrasts)}, expected {', '.join(wanted)}; missing {', '.join(missing)}. "
+            "Choose the configuration for the contrasts that you have, or convert the data with them."
+        )
+    channels = [data.contrasts.index(name) for name in wanted]
+    return [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
+
+
+def inference_items(
+    dataset_dir: str | Path | None = None,
+    section: str = "test",
+    contrasts: Sequence[str] | None = None,
+    images: Any = None,
+    allow_outside: bool = False,
+) -> list[dict[str, Any]]:
+    """Items without labels: of a data set, or of image files given by hand.
+
+    Args:
+        dataset_dir: folder with `dataset.json`, used when `images` is None.
+        section: which of its lists.
+        contrasts: contrasts wanted, in order.
+        images: one file (4-D, or 3-D with its siblings beside it), a list of files (one subject), or a list of lists of
+            files (a subject each).
+        allow_outside: whether paths in `dataset.json` may leave the folder.
+    """
+    if images is None or images == "" or images == []:
+        return load_items(dataset_dir, section, contrasts, labels=False, allow_outside=allow_outside)
+    if isinstance(images, str | Path):
+        subjects: list[Any] = [images]
+    elif all(isinstance(image, str | Path) for image in images):
+        subjects = [list(images)]
+    else:
+        subjects = list(images)
+    return [_given_item(image, contrasts) for image in subjects]
+
+
+def write_dataset_json(dataset_dir: str | Path, content: Mapping[str, Any]) -> Path:
+    """Write `<dataset_dir>/dataset.json` whole or not at all, and judge its form by reading it back."""
+    folder = Path(dataset_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {**content, "numTraining": len(content.get("training", []))}
+    part = folder / f".{FILE_NAME}.part"
+    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, folder / FILE_NAME)
+    read_dataset_json(folder)
+    return folder / FILE_NAME
+
+
+def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
+    """The absolute path of an entry's file.
+
+    The path as written must stay inside the folder. Links that lie inside the folder are followed: they are how `convert`
+    refers to images that lie elsewhere, and a text file alone cannot make one.
+
+    Raises:
+        InputError: if the path is absolute or leaves the folder, unless `allow_outside`.
+    """
+    text = str(relative)
+    pure, windows = PurePosixPath(text), PureWindowsPath(text)
+    leaves = pure.is_absolute() or bool(windows.drive or windows.root) or ".." in (*pure.parts, *windows.parts)
+    if not isinstance(relative, str) or not text.strip() or "\0" in text:
+        raise InputError(f"{folder / FILE_NAME}: found {relative!r} for a file, expected a relative path.")
+    if leaves and not allow_outside:
+        raise InputError(
+            f"{folder / FILE_NAME}: found path {text!r}, which leaves the data folder; expected a path inside it. Correct it, or "
+            "allow it with --allow-outside if you trust the file."
+        )
+    return Path(os.path.abspath(folder / text))
+
+
+def _item(
+    data: DataList, section: str, entry: dict[str, Any], channels: list[int], labels: bool, allow_outside: bool
+) -> dict[str, Any]:
+    image, path = entry[IMAGE], data.folder / FILE_NAME
+    single = isinstance(image, str)
+    files = [inside(data.folder, file, allow_outside) for file in ([image] if single else image)]
+    item: dict[str, Any] = {SUBJECT: safe_subject(str(entry.get(SUBJECT) or subject_of(files[0])))}
+    if not single and len(files) != len(data.contrasts):
+        raise InputError(
+            f"{path}: subject {item[SUBJECT]} has {len(files)} images, expected {len(data.contrasts)}: {', '.join(data.contrasts)}. "
+            f"Add what is missing or drop the subject; python -m ganglion data check {data.folder} lists all."
+        )
+    item[IMAGE] = str(files[0]) if single else [str(files[i]) for i in channels]
+    if single:
+        item[CHANNELS] = list(channels)
+    if labels:
+        if not entry.get(LABEL):
+            raise InputError(
+                f"{path}: subject {item[SUBJECT]} of list '{section}' has no label, expected a label file. Add it, or move the "
+                "subject to the list 'unlabeled'."
+            )
+        item[LABEL] = str(inside(data.folder, entry[LABEL], allow_outside))
+        if data.label_map is not None:
+            item[CODES] = dict(data.label_map)
+    return item
+
+
+def _given_item(image: Any, contrasts: Sequence[str] | None) -> dict[str, Any]:
+    files = [Path(image)] if isinstance(image, str | Path) else [Path(file) for file in image]
+    if not files:
+        raise InputError("images: found an empty list, expected image files.")
+    wanted = [canonical_contrast(name) for name in contrasts or ()]
+    told = [contrast_of(file) for file in files]
+    if len(files) == len(wanted) and sorted(map(str, told)) == sorted(wanted):
+        files = [files[told.index(name)] for name in wanted]  # names tell the order better than the command line
+    paths = [os.path.abspath(file) for file in files]
+    return {SUBJECT: subject_of(files[0]), IMAGE: paths[0] if len(paths) == 1 else paths}
+
+
+def _entries(path: Path, name: str, entries: Any) -> list[dict[str, Any]]:
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: found '{name}' as {type(entries).__name__}, expected a list of subjects.")
+    for number, entry in enumerate(entries):
+        image = entry.get(IMAGE) if isinstance(entry, dict) else None
+        files = [image] if isinstance(image, str) else image
+        if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
+            raise InputError(
+                f"{path}: entry {number} of '{name}' has image {image!r}, expected a file or a list of files, one a contrast."
+            )
+    return entries
+
+
+def _channel_names(path: Path, names: Any) -> tuple[str, ...]:
+    values = list(names.values()) if isinstance(names, dict) else names
+    keys = list(names) if isinstance(names, dict) else None
+    ordered = keys is None or keys == [str(i) for i in range(len(keys))]
+    if not isinstance(values, list) or not values or not ordered or not all(isinstance(v, str) for v in values):
+        raise InputError(f'{path}: found channel_names {names!r}, expected names such as {{"0": "T1", "1": "FLAIR"}}; {_how()}')
+    contrasts = tuple(canonical_contrast(value) for value in values)
+    if len(set(contrasts)) != len(contrasts):
+        raise InputError(f"{path}: found a contrast twice in channel_names {list(contrasts)}, expected each once.")
+    return contrasts
+
+
+def _label_map(path: Path, stated: Any) -> dict[int, int] | None:
+    if stated is None:
+        return None
+    try:
+        return {int(code): int(ours) for code, ours in stated.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f'{path}: found label_map {stated!r}, expected codes such as {{"4": 3}}.') from error
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _how() -> str:
+    return f"make one with {_CONVERT}, or simulate one with python -m ganglion phantom brats DIR"

@@ -1,0 +1,238 @@
+"""Transforms that bring a subject's files into memory: `LoadContrastsd` and `LoadLabeld`.
+
+Both judge each file's header before its voxels are read, read each file once, and name the file in every error.
+"""
+
+import logging
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import MetaKeys, SpaceKeys
+
+from ..errors import InputError
+from ..keys import CHANNELS, CODES, CONTRASTS, IMAGE, LABEL, SUBJECT
+from .codes import apply_coding, codes_found, coding_for
+from .naming import canonical_contrast, contrast_of, siblings, subject_of
+from .volumes import Volume, nonfinite_text, open_volume, read_voxels, require_same_grid
+
+_log = logging.getLogger(__name__)
+
+
+class LoadContrastsd(MapTransform):
+    """Load the contrasts of one subject as the channels of one image.
+
+    The value of each key is one of
+      - a list of 3-D files in the order of `contrasts`,
+      - one 4-D file; the item's `channels` tell which of its channels to take, in order (default: all, in order),
+      - one 3-D file of one contrast, the others being found beside it by name (`sub-1_T1.nii.gz`, `sub-1_T2.nii.gz`).
+
+    It becomes a float32 `MetaTensor` of axes (C, X, Y, Z) with C = len(contrasts), whose `affine` and `original_affine` are
+    the files' own, so that MONAI's spatial transforms, `Invertd` and `SaveImaged` give results on that very grid. Its
+    `filename_or_obj` is the subject's name, so that outputs are named by subject and no path is passed on.
+
+    Args:
+        keys: keys of the images.
+        contrasts: names of the contrasts, in the order in which the network takes them.
+        on_nonfinite: "error" refuses NaN and Inf voxels, "zero" replaces them by 0 and warns.
+        allow_missing_keys: whether an item may lack a key.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = IMAGE,
+        contrasts: Sequence[str] = CONTRASTS,
+        on_nonfinite: str = "error",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if on_nonfinite not in ("error", "zero"):
+            raise InputError(f"on_nonfinite: found {on_nonfinite!r}, expected 'error' or 'zero'.")
+        self.contrasts = tuple(canonical_contrast(name) for name in contrasts)
+        self.on_nonfinite = on_nonfinite
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        for key in self.key_iterator(item):
+            volumes = open_image(item[key], self.contrasts, item.get(CHANNELS))
+            subject = item.get(SUBJECT) or subject_of(volumes[0].path)
+            image = self._read(volumes, item.get(CHANNELS))
+            item[key] = _as_meta_tensor(image, volumes[0], str(subject))
+        item.pop(CHANNELS, None)
+        return item
+
+    def _read(self, volumes: Sequence[Volume], channels: Sequence[int] | None) -> np.ndarray:
+        image = np.empty((len(self.contrasts), *volumes[0].shape), dtype=np.float32)
+        if volumes[0].channels > 1:
+            image[:] = np.moveaxis(read_voxels(volumes[0])[..., list(channels or range(len(image)))], -1, 0)
+            self._mend(volumes[0].path, image)
+        else:
+            for channel, volume in zip(image, volumes, strict=True):
+                channel[:] = read_voxels(volume)
+                self._mend(volume.path, channel)
+        return image
+
+    def _mend(self, path: Path, image: np.ndarray) -> None:
+        found = nonfinite_text(image)
+        if found is None:
+            return
+        if self.on_nonfinite == "error":
+            raise InputError(
+                f"{path}: found {found}, expected finite numbers. Mend the file, or set on_nonfinite to 'zero' to replace them."
+            )
+        _log.warning("%s: found %s; replaced by 0", path, found)
+        np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+class LoadLabeld(MapTransform):
+    """Load a label map that lies on its image's grid, in Ganglion's codes.
+
+    The value of each key is a 3-D file. It becomes a float32 `MetaTensor` of axes (1, X, Y, Z). Known codings are mapped
+    (BraTS 4 -> 3; whatever dataset.json states as `label_map`, which comes with the item as `codes`) and logged once.
+
+    Args:
+        keys: keys of the labels.
+        like: key of the image (loaded, or still its files) whose grid the label must lie on; None asks for nothing.
+        codes: codes that are allowed after mapping.
+        on_empty: what to do about a label without foreground: "warn", "error", or "ignore".
+        allow_missing_keys: whether an item may lack a key.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = LABEL,
+        like: str | None = IMAGE,
+        codes: Sequence[int] = (0, 1, 2, 3),
+        on_empty: str = "warn",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if on_empty not in ("warn", "error", "ignore"):
+            raise InputError(f"on_empty: found {on_empty!r}, expected 'warn', 'error' or 'ignore'.")
+        self.like = like
+        self.codes = tuple(int(code) for code in codes)
+        self.on_empty = on_empty
+        self._told: set[str] = set()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        item = dict(data)
+        for key in self.key_iterator(item):
+            volume = open_label(item[key])
+            if self.like is not None and item.get(self.like) is not None:
+                require_same_grid(_grid_of(item[self.like]), volume)
+            label = self._map(volume.path, read_voxels(volume), item.get(CODES))
+            item[key] = _as_meta_tensor(label[None], volume, str(item.get(SUBJECT) or subject_of(volume.path)))
+        item.pop(CODES, None)
+        return item
+
+    def _map(self, path: Path, label: np.ndarray, stated: Mapping[Any, Any] | None) -> np.ndarray:
+        found = codes_found(path, label)
+        stated = None if stated is None else {int(a): int(b) for a, b in stated.items()}
+        name, mapping = coding_for(path, found, self.codes, stated)
+        if name and name not in self._told:
+            self._told.add(name)
+            _log.info("label codes mapped by %s: %s", name, mapping)
+        if not any(found) and self.on_empty != "ignore":
+            text = f"{path}: found a label of background only, expected a foreground code of {set(self.codes) - {0}}."
+            if self.on_empty == "error":
+                raise InputError(f"{text} Correct the label, or move the subject to the list 'unlabeled'.")
+            _log.warning(text)
+        return apply_coding(label, mapping)
+
+
+def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | None = None) -> list[Volume]:
+    """Open the headers of an item's image: one volume a contrast on one grid, or the one 4-D volume.
+
+    Args:
+        value: a list of 3-D files, a 4-D file, or one 3-D file whose siblings are looked for by name.
+        contrasts: names of the contrasts in order.
+        channels: which channels of a 4-D file are the contrasts.
+
+    Raises:
+        InputError: if a file is bad, the count is wrong, the names tell another order, or the grids differ.
+    """
+    files = [Path(value)] if isinstance(value, str | Path) else [Path(file) for file in value]
+    first = open_volume(files[0]) if files else None
+    if first is None:
+        raise InputError(f"found an empty list of images, expected {len(contrasts)} files: {', '.join(contrasts)}.")
+    if len(files) == 1 and (first.channels > 1 or channels):
+        _judge_channels(first, contrasts, channels)
+        return [first]
+    if len(files) == 1 and len(contrasts) > 1:
+        files = siblings(files[0], contrasts)
+    if len(files) != len(contrasts):
+        names = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{files[0]}: found {len(files)} files ({names}), expected {len(contrasts)}: {', '.join(contrasts)}. Give one file a "
+            "contrast in that order, or name the contrasts that you have."
+        )
+    _judge_order(files, contrasts)
+    volumes = [open_volume(file) for file in files]
+    for volume in volumes:
+        if volume.channels > 1:
+            raise InputError(
+                f"{volume.path}: found a 4-D file of {volume.channels} volumes, expected a 3-D file in a list of "
+                f"{len(contrasts)}. Split it (nibabel.four_to_three), or give the 4-D file alone."
+            )
+        require_same_grid(volumes[0], volume)
+    return volumes
+
+
+def open_label(value: str | Path) -> Volume:
+    """Open the header of a label file; several channels are refused."""
+    volume = open_volume(value)
+    if volume.channels > 1:
+        raise InputError(
+            f"{volume.path}: found a 4-D label of {volume.channels} channels, expected one 3-D map of codes. "
+            "Merge the channels into one map (argmax)."
+        )
+    return volume
+
+
+def _judge_channels(volume: Volume, contrasts: Sequence[str], channels: Sequence[int] | None) -> None:
+    if channels is None and volume.channels != len(contrasts):
+        raise InputError(
+            f"{volume.path}: found {volume.channels} channels, expected {len(contrasts)}: {', '.join(contrasts)}. Name the file's "
+            "channels in dataset.json (channel_names), or choose the configuration for these contrasts."
+        )
+    if channels is not None and (len(channels) != len(contrasts) or not all(0 <= c < volume.channels for c in channels)):
+        raise InputError(
+            f"{volume.path}: found {volume.channels} channels, expected channels {list(channels)} for {', '.join(contrasts)}. "
+            "Correct channel_names in dataset.json."
+        )
+
+
+def _judge_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
+    told = [contrast_of(file) for file in files]
+    if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
+        raise InputError(
+            f"{files[0]}: the files' names tell the order {', '.join(map(str, told))}, expected {', '.join(contrasts)}. "
+            "Give the files in that order."
+        )
+
+
+def _grid_of(image: Any) -> Volume:
+    """The grid of an image, loaded or not, as a volume that messages can name."""
+    if not isinstance(image, MetaTensor):
+        return open_volume(image if isinstance(image, str | Path) else image[0])
+    affine = np.asarray(image.meta.get(MetaKeys.ORIGINAL_AFFINE, image.affine), dtype=np.float64)
+    shape = [int(n) for n in image.meta.get(MetaKeys.SPATIAL_SHAPE, image.shape[1:])]
+    name = Path(f"{image.meta.get('filename_or_obj', IMAGE)}'s image")
+    return Volume(name, (shape[0], shape[1], shape[2]), affine, 1, np.dtype(np.float32), lambda: image.numpy())
+
+
+def _as_meta_tensor(data: np.ndarray, volume: Volume, subject: str) -> MetaTensor:
+    affine = torch.from_numpy(volume.affine.copy())
+    meta = {
+        MetaKeys.ORIGINAL_AFFINE: affine.clone(),
+        MetaKeys.SPATIAL_SHAPE: np.asarray(volume.shape),
+        MetaKeys.SPACE: SpaceKeys.RAS,
+        MetaKeys.ORIGINAL_CHANNEL_DIM: 0,
+        "filename_or_obj": subject,
+    }
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(data, dtype=np.float32)), affine=affine, meta=meta)
