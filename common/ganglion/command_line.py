@@ -1,0 +1,155 @@
+"""How a line of arguments becomes one call: read by type hints, refused whole if any part is unknown, one-line errors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import sys
+import traceback
+import typing
+from collections.abc import Callable, Sequence
+
+import fire
+from fire import decorators
+
+from .errors import InputError, find_user_error, format_error
+
+_HELP = ("-h", "--help")
+
+
+class Plan:
+    """A command whose arguments were all understood and that has not run yet.
+
+    Fire calls a command before it looks at the rest of the line. A command that only returns a plan has done
+    nothing yet when a later argument turns out to be misspelt.
+    """
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+
+
+def command(function: Callable[..., None]) -> Callable[..., Plan]:
+    """Makes a function a command: its arguments are read by their type hints, and calling it gives a `Plan`.
+
+    Without the hints Fire would guess, and turn a folder called `1` into a number.
+    """
+    hints = typing.get_type_hints(function)
+    readers = {name: _reader(name, kind) for name, kind in hints.items() if name != "return"}
+
+    @functools.wraps(function)
+    def plan(*args: object, **kwargs: object) -> Plan:
+        return Plan(functools.partial(function, *args, **kwargs))
+
+    return decorators.SetParseFns(**readers)(plan)
+
+
+def run(commands: object, program: str, arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code.
+
+    Args:
+        commands: an object whose methods are commands and whose attributes are groups of commands.
+        program: the name to show in the help.
+        arguments: the words after the program's name. `--debug` shows tracebacks, as does GANGLION_DEBUG=1.
+
+    Returns:
+        0, or the exit code of the error: 2 bad input, 3 diverged, 4 storage, 1 a fault of the program, 130 interrupted.
+    """
+    words = [word for word in arguments if word != "--debug"]
+    debug = len(words) < len(arguments) or os.environ.get("GANGLION_DEBUG", "0") not in ("", "0")
+    try:
+        _execute(commands, program, words)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except Exception as error:  # noqa: BLE001  the last line of defence: every error ends in one line
+        if debug:
+            traceback.print_exc()
+        return _report(error)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    """Prints an error in one line and returns its exit code."""
+    known = find_user_error(error)
+    if known is not None:
+        sys.stderr.write(format_error(known) + "\n")
+        return known.exit_code
+    fault = f"{type(error).__name__}: {error}"
+    sys.stderr.write(f"{format_error(RuntimeError(fault))}\nThis is a fault of the program; --debug shows where.\n")
+    return 1
+
+
+def _execute(commands: object, program: str, words: list[str]) -> None:
+    """Shows help, or finds the command that the words name and runs it."""
+    path = _command_path(commands, words)
+    is_group = not callable(_find(commands, path))
+    if any(word in _HELP for word in words) or (is_group and len(path) == len(words)):
+        sys.stdout.write(_help(commands, program, path))
+        return
+    see = " ".join([program, *path, "--help"])
+    if "--" in words:
+        raise InputError(f"'--' is not understood here; see `{see}`")
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            plan = fire.Fire(commands, command=words, name=program, serialize=lambda result: None)
+    except fire.core.FireExit as end:
+        noun = "command" if is_group and not words[len(path)].startswith("-") else "argument"
+        raise InputError(f"{_reason(end, noun)}; see `{see}`") from None
+    if not isinstance(plan, Plan):
+        raise InputError(f"{' '.join(words)!r} is not a command; see `{see}`")
+    plan._action()
+
+
+def _command_path(commands: object, words: Sequence[str]) -> list[str]:
+    """The leading words that name a group or a command."""
+    path: list[str] = []
+    for word in words:
+        member = None if word.startswith(("-", "_")) else getattr(_find(commands, path), word, None)
+        if member is None or callable(_find(commands, path)):
+            break
+        path.append(word)
+    return path
+
+
+def _find(commands: object, path: Sequence[str]) -> object:
+    """The group or command that a path of names leads to."""
+    return functools.reduce(getattr, path, commands)
+
+
+def _help(commands: object, program: str, path: Sequence[str]) -> str:
+    """The help text of a group or command, without a pager."""
+    text = io.StringIO()
+    # Fire would list what `SetParseFns` hangs on the function as a group of commands.
+    attributes = getattr(_find(commands, path), "__dict__", {})
+    readers = attributes.pop(decorators.FIRE_METADATA, None)
+    try:
+        with contextlib.redirect_stderr(text), contextlib.suppress(fire.core.FireExit):
+            fire.Fire(commands, command=[*path, "--", "--help"], name=program)
+    finally:
+        if readers is not None:
+            attributes[decorators.FIRE_METADATA] = readers
+    return text.getvalue().strip("\n") + "\n"
+
+
+def _reason(end: fire.core.FireExit, noun: str) -> str:
+    """What Fire could not place, in one line."""
+    return end.trace.elements[-1].ErrorAsStr().replace("Could not consume arg:", f"unknown {noun}")
+
+
+def _reader(name: str, kind: type) -> Callable[[str], object]:
+    """Reads one argument as the type that the signature states."""
+
+    def read(text: str) -> object:
+        if kind is bool:
+            if text in ("True", "False"):
+                return text == "True"
+            raise InputError(f"--{name} is a switch and takes no value, found {text!r}")
+        try:
+            return kind(text)
+        except ValueError:
+            noun = "a whole number" if kind is int else "a number"
+            raise InputError(f"{name} must be {noun}, found {text!r}") from None
+
+    return read
