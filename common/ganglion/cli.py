@@ -1,4 +1,4 @@
-"""The command line: `ganglion <command>`. Each command is a few lines over a module above; none loads torch for help."""
+"""The command line: `ganglion <command>`. Each command is a few lines over a module above; help loads no torch."""
 
 from __future__ import annotations
 

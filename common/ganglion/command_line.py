@@ -1,4 +1,4 @@
-"""How a line of arguments becomes one call: read by type hints, refused whole if any part is unknown, one-line errors."""
+"""How a line of arguments becomes one call: read by type hints, refused whole if a part is unknown, one-line errors."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+"""What every test may rely on: one thread, no network, fixed seeds, a small simulated cohort and, if there, real scans."""
+
+import os
+import random
+from pathlib import Path
+
+# Before torch, MLflow and matplotlib are imported by any test.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_and_seeded(monkeypatch):
+    """Each test starts from the same random numbers, on one thread, with the user's switches off."""
+    torch.set_num_threads(1)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    monkeypatch.delenv("GANGLION_DEBUG", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real scans that GANGLION_REAL_DATA names; the test is skipped where there is none."""
+    folder = os.environ.get("GANGLION_REAL_DATA")
+    if not folder:
+        pytest.skip("GANGLION_REAL_DATA is not set")
+    if not Path(folder).is_dir():
+        pytest.fail("GANGLION_REAL_DATA names a folder that does not exist")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def brats_cohort(tmp_path_factory) -> Path:
+    """Eight simulated subjects with a tumour at 4 mm; read only, copy it to change it."""
+    from ganglion.data.phantom import write_cohort
+
+    folder = tmp_path_factory.mktemp("brats")
+    write_cohort("brats", folder, subjects=8, seed=0, spacing=4.0, progress=False)
+    return folder
