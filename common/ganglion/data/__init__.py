@@ -11,6 +11,7 @@ _HOMES = {
     "write_dataset_json": "datalist",
     "LoadContrastsd": "loading",
     "LoadLabeld": "loading",
+    "PlainCompose": "plain",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
 }
