@@ -1,5 +1,6 @@
-"""Ignite handlers that the bundles' configs name."""
+"""Handlers for MONAI's engines: the run folder, weights to begin with, scores by subject."""
 
-from .subject_scores import SubjectScores
+from .load_weights import LoadWeights
+from .training_run import TrainingRun
 
-__all__ = ["SubjectScores"]
+__all__ = ["LoadWeights", "TrainingRun"]

@@ -1,0 +1,92 @@
+"""What happens to weights right after a phase's update: clamps and running averages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from ..errors import InputError
+
+KINDS: dict[str, tuple[type[nn.Module], ...]] = {"conv": (_ConvNd,), "linear": (nn.Linear,), "all": (nn.Module,)}
+
+
+class ClampWeights:
+    """Clamps weights to [-limit, limit] after each update: the Lipschitz guard of a critic.
+
+    Source: SegAN (Xue et al. 2018) clamps every parameter of the critic, which cuts batch-norm gains from 1 to the limit
+    at once; SegAN-CAT clamps the convolution kernels only. The latter is the default here.
+
+    Args:
+        limit: largest absolute value.
+        modules: ``"conv"``, ``"linear"`` (kernels of these layers only) or ``"all"`` (every parameter).
+    """
+
+    def __init__(self, limit: float = 0.05, modules: str | Sequence[str] = "conv") -> None:
+        if not limit > 0:
+            raise InputError(f"ClampWeights: limit is {limit}, expected a number above 0")
+        self.limit = limit
+        self.modules = (modules,) if isinstance(modules, str) else tuple(modules)
+        unknown = set(self.modules) - set(KINDS)
+        if unknown:
+            raise InputError(f"ClampWeights: unknown modules {sorted(unknown)}, expected some of {sorted(KINDS)}")
+
+    @torch.no_grad()
+    def __call__(self, networks: Sequence[nn.Module]) -> None:
+        weights = [weight for network in networks for weight in self._weights(network)]
+        if weights:
+            torch._foreach_clamp_min_(weights, -self.limit)
+            torch._foreach_clamp_max_(weights, self.limit)
+
+    def _weights(self, network: nn.Module) -> list[Tensor]:
+        if "all" in self.modules:
+            return list(network.parameters())
+        kinds = tuple(kind for name in self.modules for kind in KINDS[name])
+        return [module.weight for module in network.modules() if isinstance(module, kinds)]
+
+
+class ExponentialAverage:
+    """Keeps a running average of a network's weights in another network, for deployment.
+
+    The average is an ordinary entry of the trainer's ``networks`` that no phase trains, made by ``copy.deepcopy``: thus it
+    is checkpointed, validated and deployed like any other. Parameters are averaged; buffers (batch-norm statistics) are
+    copied by value, so the two networks never share memory.
+
+    Give either ``momentum``, or ``half_life_images`` with ``images_per_step``: beta = 0.5 ** (images / half life), which
+    keeps the meaning when the batch size changes. Source: StyleGAN2 (Karras et al. 2020), half life 10,000 images.
+
+    Args:
+        average: the network that holds the average.
+        momentum: weight of the new value, 1 - beta.
+        half_life_images: images after which an old value counts one half.
+        images_per_step: images in one update, over all batches that are accumulated and all processes.
+        network: which of the phase's networks is averaged, as an index into ``trains``.
+    """
+
+    def __init__(
+        self,
+        average: nn.Module,
+        momentum: float | None = None,
+        half_life_images: float | None = None,
+        images_per_step: int | None = None,
+        network: int = 0,
+    ) -> None:
+        if momentum is None and half_life_images and images_per_step:
+            momentum = 1.0 - 0.5 ** (images_per_step / half_life_images)
+        if momentum is None or not 0 < momentum <= 1:
+            raise InputError(
+                f"ExponentialAverage: momentum is {momentum}, expected a number in (0, 1], "
+                "or half_life_images together with images_per_step"
+            )
+        self.average = average.requires_grad_(False).eval()
+        self.momentum = momentum
+        self.network = network
+
+    @torch.no_grad()
+    def __call__(self, networks: Sequence[nn.Module]) -> None:
+        source = networks[self.network]
+        torch._foreach_lerp_(list(self.average.parameters()), list(source.parameters()), self.momentum)
+        for mean, now in zip(self.average.buffers(), source.buffers(), strict=True):
+            mean.copy_(now)

@@ -1,0 +1,171 @@
+"""Files that are either whole or absent: atomic saving, and finding the newest whole checkpoint."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from ...errors import InputError, StorageError
+
+logger = logging.getLogger(__name__)
+STORAGE_FAULTS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", -1)}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in STORAGE_FAULTS:
+            raise
+        raise StorageError(
+            f"cannot write {path}: {os.strerror(error.errno)}; free space or rights there, or choose another folder; "
+            "what was saved before is whole"
+        ) from error
+
+
+class _Watched:
+    """A file for torch.save, which reports a failed write as a RuntimeError: remembers the fault itself."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.fault: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.fault = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any], keep_former: Path | None = None) -> None:
+    """Write to a temporary file in the same folder, bring it to the disk, then put it in place in one step.
+
+    Args:
+        path: the file.
+        write: fills an open binary file.
+        keep_former: where to keep what ``path`` held before.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            if keep_former is not None and path.exists():
+                _link_former(path, keep_former)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+
+
+def save_atomically(state: Any, path: Path, keep_former: Path | None = None) -> None:
+    """Save tensors and plain containers with torch.save, atomically."""
+
+    def write(file: IO[bytes]) -> None:
+        watched = _Watched(file)
+        try:
+            torch.save(state, watched)
+        except (RuntimeError, OSError) as error:
+            raise (watched.fault or error) from error
+
+    write_atomically(path, write, keep_former)
+
+
+def load_plain(path: Path) -> Any:
+    """Load tensors and plain containers onto the CPU; an InputError names a file that holds anything else."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # the kinds of failure of a damaged archive have no common base
+        raise InputError(
+            f"{path}: cannot be read as weights ({type(error).__name__}): the file is damaged, cut short or holds more "
+            "than tensors; fetch or train it again"
+        ) from error
+
+
+class Checkpoints:
+    """The rolling checkpoints in a folder, newest last.
+
+    Args:
+        folder: where they lie.
+        keep: how many are kept.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        if keep < 1:
+            raise InputError(f"keep is {keep}, expected at least 1 checkpoint")
+        self.folder = folder
+        self.keep = keep
+
+    def files(self) -> list[Path]:
+        """Checkpoints in the folder, oldest first."""
+        return sorted(self.folder.glob("iteration-*.pt"))
+
+    def save(self, state: Any, iteration: int) -> Path:
+        """Save and then drop the oldest beyond ``keep``."""
+        path = self.folder / f"iteration-{iteration:09d}.pt"
+        save_atomically(state, path)
+        for old in self.files()[: -self.keep]:
+            with suppress(OSError):
+                old.unlink()
+        return path
+
+    def newest_whole(self) -> tuple[Path, Any] | None:
+        """The newest checkpoint that loads; damaged ones are reported and passed over. None if there is none."""
+        files = self.files()
+        for path in reversed(files):
+            try:
+                return path, load_plain(path)
+            except InputError:
+                logger.warning("checkpoint %s is damaged: taking the one before", path)
+        if files:
+            raise InputError(f"{self.folder}: none of {len(files)} checkpoints is whole; delete the folder to begin anew")
+        return None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _link_former(path: Path, former: Path) -> None:
+    """Keep the present file under another name without a moment in which ``path`` is absent."""
+    spare = former.with_name(f".{former.name}.tmp")
+    with suppress(FileNotFoundError):
+        spare.unlink()
+    try:
+        os.link(path, spare)
+    except OSError:  # a file system without hard links
+        spare.write_bytes(path.read_bytes())
+    os.replace(spare, former)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,40 @@
+"""Curves for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Curves:
+    """Writes every term of every phase, and the validation's metrics, as scalars.
+
+    Args:
+        folder: where the event files go.
+        iteration: iterations done already; points beyond them, left by a run that was killed, are hidden.
+        every: iterations between two points.
+    """
+
+    def __init__(self, folder: Path, iteration: int, every: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.every = every
+        self._writer: Any = SummaryWriter(str(folder), purge_step=iteration + 1)
+
+    def add_iteration(self, output: Mapping[str, Any], iteration: int) -> None:
+        """Add the output of one iteration if it is due."""
+        if iteration % self.every == 0:
+            for name, value in output.items():
+                self._writer.add_scalar(f"iteration/{name}", float(value), iteration)
+
+    def add_epoch(self, row: Mapping[str, float]) -> None:
+        """Add a row of the history; its axis counts iterations too, so that a resumed run can hide later points."""
+        for name, value in row.items():
+            if "/" in name:
+                self._writer.add_scalar(f"epoch/{name}", value, int(row["iteration"]))
+        self._writer.flush()
+
+    def flush(self) -> None:
+        """Bring everything to the disk."""
+        self._writer.flush()

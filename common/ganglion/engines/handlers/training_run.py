@@ -1,0 +1,245 @@
+"""The one handler of a training: its run folder, checkpoints, resume, signals, history and final weights."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from ...errors import InputError
+from ..finite import first_nonfinite_weight
+from ..trainer import AlternatingTrainer
+from ..trainer_state import plain
+from .best import BestWeights
+from .checkpoint import Checkpoints, save_atomically
+from .history import History, scalar_metrics
+from .lock import RunLock
+from .progress import Progress
+from .record import attach_log, record_run
+from .signals import StopSignals
+from .tensorboard import Curves
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingRun:
+    """Everything around a training that nobody edits, as one entry of ``train#handlers``.
+
+    The same command again continues the run: the newest whole checkpoint in ``run_dir`` is taken. A finished run says so
+    and changes nothing, unless ``max_epochs`` was raised. A second process is refused. SIGTERM and SIGINT save at the end
+    of the current iteration (or of the current validation batch) and leave with exit code 143 or 130.
+
+    ``run_dir`` holds ``checkpoints/``, ``networks/<name>.pt`` (plain state dicts, at the end), ``history.csv``,
+    ``config.json``, ``tensorboard/``, ``run.lock`` and ``log.txt``.
+
+    Args:
+        run_dir: the run's folder; None keeps nothing on disk (federated learning).
+        deploy_to: file for the deployed network's weights at the end; the former is kept as ``<file>.previous``.
+        validator: evaluator that a ValidationHandler runs; the epoch with its best key metric gives the final weights.
+            Without one the last epoch does.
+        save_every: epochs between checkpoints.
+        keep: checkpoints that are kept.
+        resume: False refuses a folder that holds a run already.
+        tensorboard: write curves to ``run_dir/tensorboard``.
+        log_every: iterations between points of the curves.
+        progress: force the bar on or off; None asks the terminal.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path | None,
+        deploy_to: str | Path | None = None,
+        validator: Any = None,
+        save_every: int = 1,
+        keep: int = 2,
+        resume: bool = True,
+        tensorboard: bool = True,
+        log_every: int = 10,
+        progress: bool | None = None,
+    ) -> None:
+        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.deploy_to = None if deploy_to is None else Path(deploy_to)
+        self.validator = validator
+        self.save_every = save_every
+        self.resume = resume
+        self.tensorboard = tensorboard
+        self.log_every = log_every
+        self.keep = keep
+        self.best = BestWeights(getattr(validator, "metric_cmp_fn", lambda new, former: new > former))
+        self.progress = Progress(progress)
+        self.stop = StopSignals()
+        self.history = History(None)
+        self.curves: Curves | None = None
+        self.checkpoints: Checkpoints | None = None
+        self.lock: RunLock | None = None
+        self._entered = False
+        self._closed_epoch = 0
+        self._metrics: dict[str, float] = {}
+        self._nothing_to_do = False
+
+    def attach(self, engine: Engine) -> None:
+        """Join a trainer; what must come last in an epoch is registered when the training starts."""
+        if not isinstance(engine, AlternatingTrainer):
+            raise InputError(f"TrainingRun belongs to an AlternatingTrainer, not to a {type(engine).__name__}")
+        self.trainer = engine
+        engine.add_event_handler(Events.STARTED, self._started)
+
+    def _started(self) -> None:
+        if not self._entered:
+            self._enter()
+        self._nothing_to_do = self.trainer._is_done(self.trainer.state)
+        if self._nothing_to_do:
+            logger.info(
+                "%s: finished after epoch %d, nothing to do; raise epochs to go on or choose another run_dir",
+                self.run_dir,
+                self.trainer.state.epoch,
+            )
+            return
+        self.stop.install()
+
+    def _enter(self) -> None:
+        """Lock the folder, resume, and register what follows an iteration and an epoch."""
+        self._entered = True
+        trainer = self.trainer
+        if self.run_dir is not None and trainer.state.rank == 0:
+            self.lock = RunLock(self.run_dir / "run.lock")
+            self.lock.acquire()
+            attach_log(self.run_dir / "log.txt")
+        if self.run_dir is not None:
+            self.checkpoints = Checkpoints(self.run_dir / "checkpoints", self.keep)
+            self.history.path = self.run_dir / "history.csv" if trainer.state.rank == 0 else None
+        pending = self._resume()
+        if self.run_dir is not None and trainer.state.rank == 0:
+            record_run(self.run_dir / "config.json", trainer)
+            if self.tensorboard:
+                self.curves = Curves(self.run_dir / "tensorboard", trainer.state.iteration, self.log_every)
+        trainer.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
+        if self.validator is not None:
+            self.validator.add_event_handler(Events.ITERATION_COMPLETED, self._leave_if_asked)
+            self.validator.add_event_handler(Events.COMPLETED, self._validated)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
+        trainer.add_event_handler(Events.COMPLETED, self._completed)
+        if pending:  # the run was stopped after the last iteration of an epoch, before its end was dealt with
+            trainer.fire_event(Events.EPOCH_COMPLETED)
+
+    def _resume(self) -> bool:
+        """Load the newest whole checkpoint; whether the epoch it was taken in still has to be closed."""
+        found = None if self.checkpoints is None else self.checkpoints.newest_whole()
+        if found is None:
+            return False
+        path, state = found
+        if not self.resume:
+            raise InputError(f"{self.run_dir}: holds a run already and resume is off; choose another run_dir")
+        try:
+            self.trainer.load_state_dict(state["trainer"])
+        except InputError as error:
+            raise InputError(f"{path}: {error}; choose another run_dir or the settings of that run") from error
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise InputError(
+                f"{path}: does not fit this training ({type(error).__name__}: {error}); choose another run_dir"
+            ) from error
+        self.history.load_state_dict(state["history"])
+        self.best.load_state_dict(state["best"])
+        self._closed_epoch = state["closed_epoch"]
+        self.trainer.last_checkpoint = str(path)
+        logger.info("resuming from %s: epoch %d, iteration %d", path, state["trainer"]["epoch"], self._iteration)
+        if self.trainer.state.rank == 0:
+            self.history.write()
+        return self._closed_epoch < self.trainer.state.epoch
+
+    @property
+    def _iteration(self) -> int:
+        return int(self.trainer.state.iteration)
+
+    def _epoch_started(self) -> None:
+        state = self.trainer.state
+        done = state.iteration - (state.epoch - 1) * state.epoch_length
+        if done == 0:
+            self.history.begin_epoch()
+        if state.rank == 0:
+            self.progress.begin_epoch(state.epoch, state.max_epochs, state.epoch_length, done)
+
+    def _iteration_completed(self) -> None:
+        state = self.trainer.state
+        self.history.add(state.output)
+        if state.rank == 0:
+            self.progress.step(float(state.output["loss"]))
+            if self.curves is not None:
+                self.curves.add_iteration(state.output, state.iteration)
+        self._leave_if_asked()
+
+    def _validated(self) -> None:
+        """Keep the weights if this validation was the best; runs inside the trainer's end of epoch."""
+        state = self.validator.state
+        self._metrics = scalar_metrics(state.metrics)
+        key = self._metrics.get(state.key_metric_name)
+        if key is not None and self.best.offer(key, self.trainer.state.epoch, self.trainer.unwrapped):
+            logger.info("best %s so far: %.4f in epoch %d", state.key_metric_name, key, self.best.epoch)
+
+    def _epoch_completed(self) -> None:
+        state = self.trainer.state
+        row = self.history.end_epoch(state.epoch, state.iteration, self._metrics)
+        self._metrics = {}
+        self._closed_epoch = state.epoch
+        if state.rank == 0:
+            if self.curves is not None:
+                self.curves.add_epoch(row)
+            self.progress.end_epoch(row, state.max_epochs)
+        if state.epoch % self.save_every == 0 or state.epoch == state.max_epochs:
+            self.save()
+        self._leave_if_asked(saved=state.epoch % self.save_every == 0)
+
+    def save(self) -> None:
+        """Write a checkpoint, unless a weight is not finite or this is not the first process."""
+        if self.checkpoints is None or self.trainer.state.rank != 0:
+            return
+        bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
+        if bad is not None:
+            logger.warning("no checkpoint written: weight %s is not finite", bad)
+            return
+        state = {
+            "trainer": self.trainer.state_dict(),
+            "history": self.history.state_dict(),
+            "best": self.best.state_dict(),
+            "closed_epoch": self._closed_epoch,
+        }
+        self.trainer.last_checkpoint = str(self.checkpoints.save(state, self._iteration))
+
+    def _leave_if_asked(self, saved: bool = False) -> None:
+        if self.stop.received is None:
+            return
+        if not saved:
+            self.save()
+        self._close()
+        logger.info("stopped by signal %d after iteration %d; the same command goes on", self.stop.received, self._iteration)
+        raise SystemExit(self.stop.exit_code)
+
+    def _completed(self) -> None:
+        if not self._nothing_to_do and self.trainer.state.rank == 0:
+            self._write_weights()
+        self._close()
+
+    def _write_weights(self) -> None:
+        networks: Mapping[str, Any] = self.best.networks or {
+            name: plain(network.state_dict(), name) for name, network in self.trainer.unwrapped.items()
+        }
+        if self.run_dir is not None:
+            for name, weights in networks.items():
+                save_atomically(weights, self.run_dir / "networks" / f"{name}.pt")
+        if self.deploy_to is not None:
+            former = self.deploy_to.with_name(f"{self.deploy_to.name}.previous")
+            save_atomically(networks[self.trainer.deployed], self.deploy_to, keep_former=former)
+            chosen = f"epoch {self.best.epoch}, the best validation" if self.best.networks else "the last epoch"
+            logger.info("weights of %s written to %s (%s)", self.trainer.deployed, self.deploy_to, chosen)
+
+    def _close(self) -> None:
+        self.stop.remove()
+        self.progress.close()
+        if self.curves is not None:
+            self.curves.flush()
+        sys.stdout.flush()

@@ -1,0 +1,131 @@
+"""Seeds and states of every random source, so that an epoch can be entered again as if it had never been left."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data.utils import set_rnd
+
+
+def derive_seed(*parts: int) -> int:
+    """A seed of 32 bits from whole numbers (seed, epoch, rank, ...); near inputs give unrelated seeds."""
+    return int(np.random.SeedSequence([int(part) for part in parts]).generate_state(1)[0])
+
+
+def seed_sources(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and torch (all devices)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def random_states() -> dict[str, Any]:
+    """The states of the global generators, as tensors and plain containers only."""
+    version, python, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": {"version": version, "state": list(python), "gauss": gauss},
+        "numpy": {
+            "name": str(name),
+            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "torch": torch.get_rng_state(),
+        "cuda": list(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Put the global generators back into the states that `random_states` returned."""
+    python, numpy = states["python"], states["numpy"]
+    random.setstate((python["version"], tuple(python["state"]), python["gauss"]))
+    keys = numpy["keys"].numpy().astype(np.uint32)
+    np.random.set_state((numpy["name"], keys, numpy["position"], numpy["has_gauss"], numpy["cached"]))
+    torch.set_rng_state(states["torch"].cpu())
+    if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+
+
+def loaders_of(data: Any) -> list[Any]:
+    """The data loaders inside what the trainer was given: itself, or the parts of a `Streams`."""
+    parts = getattr(data, "loaders", None)
+    return [data] if parts is None else list(parts.values())
+
+
+def start_pass(data: Any, seed: int, epoch: int, repeat: int) -> Iterator[Any]:
+    """Begin one pass over the data whose order and augmentation depend on the arguments only.
+
+    Seeds the data sets' own transforms, the samplers and the loaders' generators, then draws the first batch, since
+    samplers draw their order from the global generator at that moment; the global generators are put back after it.
+    """
+    for number, loader in enumerate(loaders_of(data)):
+        own = derive_seed(seed, number, 1)
+        set_rnd(getattr(loader, "dataset", None), own)
+        for holder in (loader, getattr(loader, "sampler", None)):
+            generator = getattr(holder, "generator", None)
+            if isinstance(generator, torch.Generator):
+                generator.manual_seed(own)
+        for sampler in (getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)):
+            if hasattr(sampler, "set_epoch"):
+                sampler.set_epoch(epoch + 1_000_000 * repeat)
+    before = random_states()
+    seed_sources(seed)
+    iterator = iter(data)
+    first = next(iterator, _NOTHING)
+    restore_random_states(before)
+    if first is not _NOTHING:
+        yield first
+        yield from iterator
+
+
+_NOTHING = object()
+
+
+class EpochBatches(Iterable[Any]):
+    """What Ignite iterates over: the batches of one epoch, begun anew at each epoch.
+
+    One item is what one iteration needs: a batch, or a list of ``accumulate`` batches. Data shorter than the epoch are
+    gone through again.
+
+    Args:
+        trainer: gives the data, the epoch, the epoch's length, the seed, and how many iterations of it are done already.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def __len__(self) -> int:
+        return int(self.trainer.state.epoch_length)
+
+    def __iter__(self) -> Iterator[Any]:
+        trainer, state = self.trainer, self.trainer.state
+        done = max(0, state.iteration - (state.epoch - 1) * state.epoch_length)
+        for number, window in enumerate(self._windows(state.epoch, state.epoch_length)):
+            if number == done:
+                trainer.restore_random_states()
+            if number >= done:
+                yield window
+
+    def _windows(self, epoch: int, length: int) -> Iterator[Any]:
+        trainer, made = self.trainer, 0
+        for repeat in range(length):
+            window: list[Any] = []
+            seed = derive_seed(trainer.seed, epoch, trainer.state.rank, repeat)
+            for batch in start_pass(trainer.data_loader, seed, epoch, repeat):
+                window.append(batch)
+                if len(window) == trainer.accumulate:
+                    yield window if trainer.accumulate > 1 else window[0]
+                    made, window = made + 1, []
+                if made == length:
+                    return
+            if window:
+                yield window
+                made += 1
+            if made >= length:
+                return

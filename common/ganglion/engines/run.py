@@ -1,0 +1,99 @@
+"""First step of a config's ``initialize``: errors in one line with their exit codes, and determinism."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import warnings
+from types import TracebackType
+from typing import Any
+
+import torch
+from monai.utils import set_determinism
+
+from ..errors import DivergedError, GanglionError, InputError, StorageError
+
+KINDS: tuple[type[GanglionError], ...] = (InputError, DivergedError, StorageError, GanglionError)
+DEBUG_VARIABLE = "GANGLION_DEBUG"
+
+
+def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | None = None) -> None:
+    """Prepare the process for a run; safe to call twice.
+
+    After it, an error of this package ends the process with one line on stderr and the error's exit code (2 bad input,
+    3 diverged, 4 disk full or read-only), however deep MONAI's config parser or a worker process has wrapped it. Other
+    errors keep their traceback, and so does everything when ``debug`` is set.
+
+    Args:
+        seed: seeds Python, NumPy and torch, thus the initial weights; None leaves them.
+        deterministic: ask torch for deterministic kernels; where it has none it warns.
+        debug: show tracebacks; default: whether the environment variable GANGLION_DEBUG is set to anything but 0.
+    """
+    if debug is None:
+        debug = os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0")
+    if not debug:
+        _quieten_engines()
+        if not isinstance(sys.excepthook, _OneLineErrors):
+            sys.excepthook = _OneLineErrors(sys.excepthook)
+    if seed is not None:
+        set_determinism(seed=seed)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        warnings.filterwarnings("once", message=".*does not have a deterministic implementation.*")
+
+
+def find_error(error: BaseException | None) -> GanglionError | None:
+    """The error of this package behind an exception: itself, a cause, a context, or the text of a worker's traceback."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, GanglionError) and "\n" not in str(error).strip():
+            return error
+        told = _error_in_text(str(error))
+        if told is not None:
+            return told
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _error_in_text(text: str) -> GanglionError | None:
+    """A DataLoader worker hands its exception over as the text of a traceback: find the last error of ours in it."""
+    names = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in KINDS}
+    found = re.findall(rf"^({'|'.join(map(re.escape, names))}): (.+)$", text, flags=re.MULTILINE)
+    return names[found[-1][0]](found[-1][1].strip()) if found else None
+
+
+class _OneLineErrors:
+    """An exception hook that prints errors of this package as one line and exits with their code."""
+
+    def __init__(self, fallback: Any) -> None:
+        self.fallback = fallback
+
+    def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        own = find_error(error)
+        if own is None:
+            self.fallback(kind, error, trace)
+            return
+        sys.stderr.write(f"error: {own}\n")
+        sys.stderr.flush()
+        raise SystemExit(own.exit_code)  # the interpreter takes the code of a SystemExit that a hook raises
+
+
+class _WithoutOwnErrors(logging.Filter):
+    """Drops what an engine logs about an error that the exception hook is going to report, tracebacks above all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = sys.exc_info()[1]
+        if record.levelno < logging.ERROR or error is None:
+            return True
+        return not isinstance(error, SystemExit) and find_error(error) is None
+
+
+def _quieten_engines() -> None:
+    for name in ("AlternatingTrainer", "SupervisedTrainer", "SupervisedEvaluator", "EnsembleEvaluator"):
+        logger = logging.getLogger(f"ignite.engine.engine.{name}")
+        if not any(isinstance(present, _WithoutOwnErrors) for present in logger.filters):
+            logger.addFilter(_WithoutOwnErrors())
