@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from ganglion.metrics import DEFINITIONS, METRICS, score_subject
 from monai.data import MetaTensor
+
+from ganglion.metrics import DEFINITIONS, METRICS, score_subject
 
 SPACING = (1.0, 2.0, 3.0)
 

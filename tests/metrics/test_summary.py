@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from ganglion.metrics import paired_difference, summarise
 from scipy import stats
+
+from ganglion.metrics import paired_difference, summarise
 
 
 def test_mean_sd_n_by_hand():
@@ -43,7 +44,7 @@ def test_same_seed_same_interval_and_slabs_do_not_matter():
 
 @pytest.mark.parametrize("values", [[], [0.1, float("nan")], [float("inf"), 1.0], [[1.0, 2.0]]])
 def test_refuses_what_has_no_summary(values):
-    with pytest.raises(ValueError, match="not finite|one value a subject"):
+    with pytest.raises(ValueError, match=r"not finite|one value a subject"):
         summarise(values)
 
 

@@ -7,11 +7,12 @@ import logging
 import pytest
 import torch
 import torch.multiprocessing as mp
+from monai.data import DataLoader, MetaTensor
+from monai.engines import SupervisedEvaluator
+
 from ganglion.engines.handlers.subject_scores import COLUMNS, SubjectScores
 from ganglion.errors import InputError
 from ganglion.metrics import DEFINITIONS, METRICS
-from monai.data import DataLoader, MetaTensor
-from monai.engines import SupervisedEvaluator
 
 AFFINE = torch.diag(torch.tensor([1.0, 1.0, 2.0, 1.0], dtype=torch.float64))
 

@@ -1,0 +1,76 @@
+"""What a number came from: the settings of a run and the fingerprint of its data, without anybody's folders in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.datalist import FILE_NAME, DataList, inside, read_dataset_json
+from ..errors import InputError
+from ..keys import IMAGE, LABEL
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file, or an error that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path.name}: found no such file in {path.parent.name}, expected one to report.") from error
+    except ValueError as error:
+        raise InputError(f"{path.name} is not valid JSON ({error}).") from error
+
+
+def settings_of(run_dir: Path) -> dict[str, str]:
+    """The settings at the top of the run's config.json: plain values only; of a path the last part only."""
+    path = run_dir / "config.json"
+    content = read_json(path) if path.is_file() else {}
+    return {name: _plain(value) for name, value in content.items() if _is_plain(name, value)}
+
+
+def describe_data(dataset_dir: Path, allow_outside: bool = False) -> dict[str, str]:
+    """Name, sections, seed of the split and fingerprint of a data set."""
+    data = read_dataset_json(dataset_dir)
+    content = read_json(dataset_dir / FILE_NAME)
+    sizes = {name: len(entries) for name, entries in data.sections.items() if entries}
+    return {
+        "data set": str(content.get("name", "")),
+        "description": str(content.get("description", "")),
+        "contrasts": ", ".join(data.contrasts),
+        "subjects": ", ".join(f"{name} {n}" for name, n in sizes.items()),
+        "seed of the split": str(content.get("seed", "")),
+        "fingerprint": fingerprint(data, allow_outside),
+    }
+
+
+def fingerprint(data: DataList, allow_outside: bool = False) -> str:
+    """sha256 over dataset.json and the name and size of each file that it lists."""
+    digest = hashlib.sha256((data.folder / FILE_NAME).read_bytes())
+    entries = [entry for section in data.sections.values() for entry in section]
+    for entry in entries:
+        images = entry[IMAGE] if isinstance(entry[IMAGE], list) else [entry[IMAGE]]
+        for name in (*images, *([entry[LABEL]] if entry.get(LABEL) else [])):
+            path = inside(data.folder, name, allow_outside)
+            digest.update(f"\n{name} {path.stat().st_size if path.is_file() else 'missing'}".encode())
+    return digest.hexdigest()
+
+
+def is_simulated(description: Mapping[str, str]) -> bool:
+    """Whether the data set says of itself that it is simulated."""
+    return "simulated" in f"{description['data set']} {description['description']}".lower()
+
+
+def _is_plain(name: str, value: object) -> bool:
+    if isinstance(value, str):
+        return not name.startswith("_") and not value.startswith(("$", "@", "%"))
+    scalars = value if isinstance(value, list) else [value]
+    return not name.startswith("_") and all(isinstance(v, str | int | float | bool) for v in scalars)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(v) for v in value)
+    return os.path.basename(value.rstrip("/\\")) if isinstance(value, str) and os.sep in value else str(value)

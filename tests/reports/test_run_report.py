@@ -1,0 +1,126 @@
+"""The whole page, read back: what it shows and what it must not hold."""
+
+import json
+import re
+
+import pytest
+
+from ganglion.errors import InputError
+from ganglion.reports import write_report
+
+from .conftest import write_scores
+
+
+def report(finished, **changes):
+    arguments = {
+        "run_dir": finished / "run",
+        "evaluation_dir": finished / "evaluation",
+        "dataset_dir": finished / "data",
+        "title": "Lesions",
+        "commands": ["python -m monai.bundle run training"],
+    }
+    return write_report(finished / "report.html", **(arguments | changes)).read_text()
+
+
+def scores_of(finished):
+    return json.loads((finished / "evaluation" / "scores.json").read_text())
+
+
+def test_no_external_address_and_no_folders(finished):
+    text = report(finished)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert len(sources) == 3
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "/home/somebody" not in text
+    assert str(finished) not in text
+
+
+def test_each_mean_stands_with_n_spread_and_interval(finished):
+    text = report(finished)
+    summary = scores_of(finished)["summary"]["lesion"]["dice"]
+    low, high = summary["ci95"]
+    cells = (f"{summary['mean']:.3f}", f"{summary['sd']:.3f}", "5", f"{low:.3f} to {high:.3f}")
+    assert "<td>Dice</td>" + "".join(f"<td>{cell}</td>" for cell in cells) in text
+    assert "10,000 resamples" in text
+    assert "compute_hausdorff_distance" in text
+
+
+def test_one_subject_has_no_mean(finished):
+    (row, *_) = scores_of(finished)["subjects"]
+    write_scores(finished / "evaluation", [row])
+    text = report(finished)
+    assert "<td>Dice</td><td>not shown</td><td>none</td><td>1</td><td>one subject only</td>" in text
+    assert "Only case: sub-001" in text
+
+
+def test_worst_median_best(finished):
+    """The shifts are 2, 0, 4, 1, 3 voxels: sub-003 is worst, sub-001 the median, sub-002 the best."""
+    text = report(finished)
+    assert re.findall(r"<h3>(\w+): (sub-\d+)</h3>", text) == [
+        ("Worst", "sub-003"),
+        ("Median", "sub-001"),
+        ("Best", "sub-002"),
+    ]
+
+
+def test_simulated_is_said_in_each_part(finished):
+    text = report(finished)
+    assert "Simulated data: these numbers say nothing about patients" in text
+    assert "5 simulated subjects" in text
+    assert text.count("simulated FLAIR") == 3
+    assert "imulated" not in report(finished, simulated=False).replace("brats cohort, simulated", "").replace(
+        "Simulated subjects", ""
+    )
+
+
+def test_curves_commands_seeds_and_fingerprint(finished):
+    text = report(finished)
+    assert "Training: critic" in text
+    assert "python -m monai.bundle run training" in text
+    assert re.search(r"<td>seed</td><td>11</td>", text)
+    assert re.search(r"<td>fingerprint</td><td>[0-9a-f]{64}</td>", text)
+    assert re.search(r"<td>monai</td><td>1\.", text)
+
+
+def test_hostile_names_stay_text(finished):
+    """A subject's name, a command, a note and a title are shown, never run."""
+    bad = "<script>alert(1)</script>"
+    content = scores_of(finished)
+    content["subjects"][0]["subject"] = bad
+    (finished / "evaluation" / "scores.json").write_text(json.dumps(content))
+    text = report(finished, title=bad, commands=[bad], notes=[bad], name=bad)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;alert(1)") > 4
+
+
+def test_missing_prediction_is_said(finished):
+    (finished / "evaluation" / "sub-003_pred.nii.gz").unlink()
+    assert "No picture of sub-003 (worst)" in report(finished)
+
+
+def test_comparison_is_paired_by_subject(finished):
+    content = scores_of(finished)
+    rows = [row | {"dice": row["dice"] - 0.1} for row in content["subjects"][1:]]
+    write_scores(finished / "before", rows)
+    text = report(finished, name="after", compare={"before": finished / "before"})
+    assert "<td>difference to before</td><td>+0.100</td><td>0.000</td><td>4</td><td>0.100 to 0.100</td>" in text
+
+
+def test_empty_cases_are_named(finished):
+    content = scores_of(finished)
+    content["subjects"][4]["empty"] = "pred_empty"
+    (finished / "evaluation" / "scores.json").write_text(json.dumps(content))
+    assert "scored by the policy below: sub-005 (pred_empty)" in report(finished)
+
+
+def test_training_alone_and_evaluation_alone(finished):
+    assert "<h2>Scores</h2>" not in report(finished, evaluation_dir=None, dataset_dir=None)
+    assert "No training is part of this report" in report(finished, run_dir=None)
+
+
+def test_missing_parts_are_named(finished):
+    with pytest.raises(InputError, match=r"scores\.json: found no such file in data"):
+        report(finished, evaluation_dir=finished / "data")
+    with pytest.raises(InputError, match=r"history\.csv: found none in data"):
+        report(finished, run_dir=finished / "data")
