@@ -9,13 +9,18 @@ _HOMES = {
     "inference_items": "datalist",
     "read_dataset_json": "datalist",
     "write_dataset_json": "datalist",
+    "split_subjects": "splits",
+    "check_dataset": "check",
+    "report": "findings",
+    "Finding": "findings",
+    "FileError": "findings",
     "LoadContrastsd": "loading",
     "LoadLabeld": "loading",
     "PlainCompose": "plain",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
 }
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from .findings import FileError
 
 # Codings that can be told by the set of codes alone: (name, codes that must be there, code -> Ganglion's code).
 _KNOWN: tuple[tuple[str, frozenset[int], dict[int, int]], ...] = (
@@ -15,9 +15,9 @@ _KNOWN: tuple[tuple[str, frozenset[int], dict[int, int]], ...] = (
 
 # Codings that share their codes with others, so they have to be named: converters write them into dataset.json.
 NAMED_MAPS: dict[str, dict[int, int]] = {
-    "brats": {1: 1, 2: 2, 3: 3, 4: 3},  # 2018-2021: 4 enhancing; 2023: 3 enhancing; never both
-    "brats2013": {1: 1, 2: 2, 3: 1, 4: 3},  # 1 necrosis, 2 oedema, 3 non-enhancing, 4 enhancing
-    "msd": {1: 2, 2: 1, 3: 3},  # 1 oedema, 2 non-enhancing, 3 enhancing
+    "brats": {4: 3},  # 4 enhancing until 2021, 3 enhancing since 2023, never both
+    "brats2013": {3: 1, 4: 3},  # 1 necrosis, 2 oedema, 3 non-enhancing, 4 enhancing
+    "msd": {1: 2, 2: 1},  # 1 oedema, 2 non-enhancing, 3 enhancing
     "iseg": {10: 1, 150: 2, 250: 3},
 }
 
@@ -26,15 +26,17 @@ def codes_found(path: Path, label: np.ndarray) -> list[int]:
     """The sorted set of codes in a label volume.
 
     Raises:
-        InputError: if a voxel holds no whole number.
+        FileError: if a voxel holds no whole number.
     """
     values = np.unique(label)
     whole = np.round(values)
     if not np.isfinite(values).all() or np.abs(values - whole).max(initial=0) > 1e-3:
         shown = ", ".join(f"{v:g}" for v in values[np.abs(values - whole) > 1e-3][:4]) or "NaN or Inf"
-        raise InputError(
-            f"{path}: found label values that are no whole numbers ({shown}), expected codes such as 0, 1, 2. "
-            "Give the label map, not a probability map or a label resampled linearly."
+        raise FileError(
+            path,
+            f"label values that are no whole numbers ({shown})",
+            "codes such as 0, 1, 2",
+            "Give the label map, not a probability map or a label resampled linearly.",
         )
     return sorted({int(v) for v in whole})
 
@@ -54,7 +56,7 @@ def coding_for(
         The name of the coding ("" if nothing changes) and the map of each found code that changes.
 
     Raises:
-        InputError: if a code is outside `codes` and no known coding explains the set.
+        FileError: if a code is outside `codes` and no known coding explains the set.
     """
     allowed = set(codes)
     if stated is not None:
@@ -82,10 +84,19 @@ def apply_coding(label: np.ndarray, mapping: Mapping[int, int]) -> np.ndarray:
     return out
 
 
-def _out_of_range(path: Path, found: Sequence[int], codes: Sequence[int], why: str) -> InputError:
+def background_only(path: Path, codes: Sequence[int]) -> FileError:
+    """The fault of a label that marks nothing."""
+    expected = f"one of the codes {{{', '.join(str(code) for code in sorted(codes) if code)}}}"
+    mend = "Correct the label, or move the subject to the list 'unlabeled'."
+    return FileError(path, "a label of background only", expected, mend)
+
+
+def _out_of_range(path: Path, found: Sequence[int], codes: Sequence[int], why: str) -> FileError:
     shown = ", ".join(map(str, found[:12])) + (", ..." if len(found) > 12 else "")
-    return InputError(
-        f"{path}: found label codes {{{shown}}} {why}, expected a subset of {{{', '.join(map(str, codes))}}}. State the "
-        'coding in dataset.json, "label_map": {"code": ours}, or convert with --label-map '
-        f"({', '.join(NAMED_MAPS)})."
+    return FileError(
+        path,
+        f"label codes {{{shown}}} {why}",
+        f"a subset of {{{', '.join(map(str, codes))}}}",
+        'State the coding in dataset.json as "label_map": {"code": ours}, or convert with --label-map '
+        f"({', '.join(NAMED_MAPS)}).",
     )

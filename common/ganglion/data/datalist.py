@@ -1,8 +1,10 @@
 """`dataset.json`: the one description of a data set (Decathlon form), read into items for MONAI and written.
 
-    {"name": ..., "channel_names": {"0": "T1", ...}, "labels": {"background": 0, ...}, "numTraining": 8, "seed": 0,
-     "file_ending": ".nii.gz", "label_map": {"4": 3},
-     "training": [{"subject": "sub-001", "image": ["sub-001/sub-001_T1.nii.gz", ...] or "sub-001/4d.nii.gz", "label": ...}],
+    {"name": ..., "channel_names": {"0": "T1", ...}, "labels": {"background": 0, ...}, "numTraining": 8,
+     "seed": 0, "file_ending": ".nii.gz", "label_map": {"4": 3},
+     "training": [{"subject": "sub-001",
+                   "image": ["sub-001/sub-001_T1.nii.gz", ...] or "sub-001/sub-001.nii.gz",
+                   "label": "sub-001/sub-001_label.nii.gz"}, ...],
      "validation": [...], "test": [...], "unlabeled": [...]}
 
 Paths are POSIX and relative to the folder. `label_map` (optional) says which code of the files is which of Ganglion's.
@@ -17,10 +19,14 @@ from typing import Any
 
 from ..errors import InputError
 from ..keys import CHANNELS, CODES, IMAGE, LABEL, SECTIONS, SUBJECT
+from .findings import FileError
 from .naming import canonical_contrast, contrast_of, safe_subject, subject_of
 
 FILE_NAME = "dataset.json"
-_CONVERT = "python -m ganglion data convert LAYOUT SRC DST"
+_HOW = (
+    "Make one: python -m ganglion data convert LAYOUT SRC DST; or simulate one: python -m ganglion phantom brats DIR "
+    "--subjects 20"
+)
 
 
 @dataclass(frozen=True)
@@ -49,28 +55,26 @@ def read_dataset_json(dataset_dir: str | Path | None) -> DataList:
         InputError: telling which part of the file is wrong and the command or change that mends it.
     """
     if dataset_dir is None or not str(dataset_dir).strip():
-        raise InputError(f"dataset_dir is not set: expected a folder with {FILE_NAME}. Pass --dataset_dir DIR; {_how()}")
+        raise InputError(f"dataset_dir is not set, expected a folder with {FILE_NAME}. Pass --dataset_dir DIR. {_HOW}")
     folder = Path(dataset_dir)
     path = folder / FILE_NAME
     if not folder.is_dir():
-        raise InputError(f"{folder}: found no folder, expected a data set. Pass --dataset_dir DIR; {_how()}")
+        raise FileError(folder, "no such folder", "a data set (dataset_dir)", f"Pass --dataset_dir DIR. {_HOW}")
     if not path.is_file():
-        raise InputError(f"{folder}: found no {FILE_NAME} in the folder, expected a data set; {_how()}")
+        raise FileError(folder, f"no {FILE_NAME} in the folder", "a data set (dataset_dir)", _HOW)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: found no valid JSON ({error}). Correct it, or make it again: {_CONVERT}") from error
+        raise FileError(path, f"no valid JSON ({error})", "an object", f"Correct it. {_HOW}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: found a {type(content).__name__}, expected an object with lists of subjects; {_how()}")
+        raise FileError(path, f"a {type(content).__name__}", "an object with lists of subjects", _HOW)
     if "channel_names" not in content and "modality" in content:
-        raise InputError(
-            f"{path}: found the Decathlon's own file (modality, no channel_names), expected {FILE_NAME} of Ganglion. Run: "
-            "python -m ganglion data convert msd SRC DST"
-        )
+        mend = "Run: python -m ganglion data convert msd SRC DST"
+        raise FileError(path, "the Decathlon's own file (modality)", "channel_names and lists of subjects", mend)
     sections = {name: _entries(path, name, content.get(name, [])) for name in SECTIONS}
     contrasts, labels = _channel_names(path, content.get("channel_names")), content.get("labels", {})
     if not isinstance(labels, dict) or not all(_is_code(code) for code in labels.values()):
-        raise InputError(f'{path}: found labels {labels!r}, expected names and codes such as {{"background": 0}}.')
+        raise FileError(path, f"labels {labels!r}", 'names and codes such as {"background": 0}', "Correct it.")
     return DataList(folder, contrasts, labels, _label_map(path, content.get("label_map")), sections)
 
 
@@ -100,17 +104,19 @@ def load_items(
     data = read_dataset_json(dataset_dir)
     path = data.folder / FILE_NAME
     if section not in SECTIONS:
-        raise InputError(f"{path}: asked for list {section!r}, expected one of {', '.join(SECTIONS)}.")
+        raise InputError(f"list {section!r} of {path} was asked for, expected one of {', '.join(SECTIONS)}.")
     entries = data.sections[section]
     if not entries:
         full = ", ".join(f"{name} {len(e)}" for name, e in data.sections.items() if e) or "all lists are empty"
-        raise InputError(f"{path}: the list '{section}' is empty or missing ({full}); {_how()}")
+        raise FileError(path, f"the list '{section}' empty or missing ({full})", "at least one subject", _HOW)
     wanted = tuple(canonical_contrast(name) for name in contrasts) if contrasts is not None else data.contrasts
     missing = [name for name in wanted if name not in data.contrasts]
     if missing:
-        raise InputError(
-            f"{path}: found contrasts {', '.join(data.contrasts)}, expected {', '.join(wanted)}; missing {', '.join(missing)}. "
-            "Choose the configuration for the contrasts that you have, or convert the data with them."
+        raise FileError(
+            path,
+            f"contrasts {', '.join(data.contrasts)}, without {', '.join(missing)}",
+            ", ".join(wanted),
+            "Choose the configuration for the contrasts that you have, or convert the data with them.",
         )
     channels = [data.contrasts.index(name) for name in wanted]
     return [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
@@ -159,8 +165,8 @@ def write_dataset_json(dataset_dir: str | Path, content: Mapping[str, Any]) -> P
 def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
     """The absolute path of an entry's file.
 
-    The path as written must stay inside the folder. Links that lie inside the folder are followed: they are how `convert`
-    refers to images that lie elsewhere, and a text file alone cannot make one.
+    The path as written must stay inside the folder. Links that lie inside the folder are followed: they are how
+    `convert` refers to images that lie elsewhere, and a text file alone cannot make one.
 
     Raises:
         InputError: if the path is absolute or leaves the folder, unless `allow_outside`.
@@ -169,13 +175,18 @@ def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
     pure, windows = PurePosixPath(text), PureWindowsPath(text)
     leaves = pure.is_absolute() or bool(windows.drive or windows.root) or ".." in (*pure.parts, *windows.parts)
     if not isinstance(relative, str) or not text.strip() or "\0" in text:
-        raise InputError(f"{folder / FILE_NAME}: found {relative!r} for a file, expected a relative path.")
+        raise FileError(folder / FILE_NAME, f"{relative!r} for a file", "a relative path", "Correct it.")
     if leaves and not allow_outside:
-        raise InputError(
-            f"{folder / FILE_NAME}: found path {text!r}, which leaves the data folder; expected a path inside it. Correct it, or "
-            "allow it with --allow-outside if you trust the file."
-        )
+        mend = "Correct it, or pass --allow-outside if you trust this file."
+        raise FileError(folder / FILE_NAME, f"path {text!r}, which leaves the data folder", "a path inside it", mend)
     return Path(os.path.abspath(folder / text))
+
+
+def wrong_count(path: Path, subject: str, count: int, contrasts: Sequence[str]) -> FileError:
+    """The fault of an entry that lists too few or too many images."""
+    found = f"{count} images of subject {subject}"
+    mend = "Add what is missing, take out what is too much, or drop the subject."
+    return FileError(path, found, f"{len(contrasts)}: {', '.join(contrasts)}", mend)
 
 
 def _item(
@@ -186,19 +197,14 @@ def _item(
     files = [inside(data.folder, file, allow_outside) for file in ([image] if single else image)]
     item: dict[str, Any] = {SUBJECT: safe_subject(str(entry.get(SUBJECT) or subject_of(files[0])))}
     if not single and len(files) != len(data.contrasts):
-        raise InputError(
-            f"{path}: subject {item[SUBJECT]} has {len(files)} images, expected {len(data.contrasts)}: {', '.join(data.contrasts)}. "
-            f"Add what is missing or drop the subject; python -m ganglion data check {data.folder} lists all."
-        )
+        raise wrong_count(path, item[SUBJECT], len(files), data.contrasts)
     item[IMAGE] = str(files[0]) if single else [str(files[i]) for i in channels]
     if single:
         item[CHANNELS] = list(channels)
     if labels:
         if not entry.get(LABEL):
-            raise InputError(
-                f"{path}: subject {item[SUBJECT]} of list '{section}' has no label, expected a label file. Add it, or move the "
-                "subject to the list 'unlabeled'."
-            )
+            mend = "Add the label, or move the subject to the list 'unlabeled'."
+            raise FileError(path, f"subject {item[SUBJECT]} of '{section}' without a label", "a label file", mend)
         item[LABEL] = str(inside(data.folder, entry[LABEL], allow_outside))
         if data.label_map is not None:
             item[CODES] = dict(data.label_map)
@@ -219,14 +225,13 @@ def _given_item(image: Any, contrasts: Sequence[str] | None) -> dict[str, Any]:
 
 def _entries(path: Path, name: str, entries: Any) -> list[dict[str, Any]]:
     if not isinstance(entries, list):
-        raise InputError(f"{path}: found '{name}' as {type(entries).__name__}, expected a list of subjects.")
+        raise FileError(path, f"'{name}' as {type(entries).__name__}", "a list of subjects", "Correct it.")
     for number, entry in enumerate(entries):
         image = entry.get(IMAGE) if isinstance(entry, dict) else None
         files = [image] if isinstance(image, str) else image
         if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
-            raise InputError(
-                f"{path}: entry {number} of '{name}' has image {image!r}, expected a file or a list of files, one a contrast."
-            )
+            found = f"image {image!r} in entry {number} of '{name}'"
+            raise FileError(path, found, "a file or a list of files, one a contrast", "Correct it.")
     return entries
 
 
@@ -235,10 +240,10 @@ def _channel_names(path: Path, names: Any) -> tuple[str, ...]:
     keys = list(names) if isinstance(names, dict) else None
     ordered = keys is None or keys == [str(i) for i in range(len(keys))]
     if not isinstance(values, list) or not values or not ordered or not all(isinstance(v, str) for v in values):
-        raise InputError(f'{path}: found channel_names {names!r}, expected names such as {{"0": "T1", "1": "FLAIR"}}; {_how()}')
+        raise FileError(path, f"channel_names {names!r}", 'names such as {"0": "T1", "1": "FLAIR"}', _HOW)
     contrasts = tuple(canonical_contrast(value) for value in values)
     if len(set(contrasts)) != len(contrasts):
-        raise InputError(f"{path}: found a contrast twice in channel_names {list(contrasts)}, expected each once.")
+        raise FileError(path, f"a contrast twice in channel_names {list(contrasts)}", "each once", "Correct it.")
     return contrasts
 
 
@@ -248,12 +253,8 @@ def _label_map(path: Path, stated: Any) -> dict[int, int] | None:
     try:
         return {int(code): int(ours) for code, ours in stated.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f'{path}: found label_map {stated!r}, expected codes such as {{"4": 3}}.') from error
+        raise FileError(path, f"label_map {stated!r}", 'codes such as {"4": 3}', "Correct it.") from error
 
 
 def _is_code(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _how() -> str:
-    return f"make one with {_CONVERT}, or simulate one with python -m ganglion phantom brats DIR"

@@ -17,11 +17,14 @@ from monai.utils import MetaKeys, SpaceKeys
 
 from ..errors import InputError
 from ..keys import CHANNELS, CODES, CONTRASTS, IMAGE, LABEL, SUBJECT
-from .codes import apply_coding, codes_found, coding_for
-from .naming import canonical_contrast, contrast_of, siblings, subject_of
+from .codes import apply_coding, background_only, codes_found, coding_for
+from .findings import FileError
+from .inputs import open_image, open_label
+from .naming import canonical_contrast, subject_of
 from .volumes import Volume, nonfinite_text, open_volume, read_voxels, require_same_grid
 
 _log = logging.getLogger(__name__)
+_ZERO = "Mend the file, or set on_nonfinite to 'zero' to replace them by 0."
 
 
 class LoadContrastsd(MapTransform):
@@ -32,9 +35,9 @@ class LoadContrastsd(MapTransform):
       - one 4-D file; the item's `channels` tell which of its channels to take, in order (default: all, in order),
       - one 3-D file of one contrast, the others being found beside it by name (`sub-1_T1.nii.gz`, `sub-1_T2.nii.gz`).
 
-    It becomes a float32 `MetaTensor` of axes (C, X, Y, Z) with C = len(contrasts), whose `affine` and `original_affine` are
-    the files' own, so that MONAI's spatial transforms, `Invertd` and `SaveImaged` give results on that very grid. Its
-    `filename_or_obj` is the subject's name, so that outputs are named by subject and no path is passed on.
+    It becomes a float32 `MetaTensor` of axes (C, X, Y, Z) with C = len(contrasts), whose `affine` and
+    `original_affine` are the files' own, so that MONAI's spatial transforms, `Invertd` and `SaveImaged` give results on
+    that very grid. Its `filename_or_obj` is the subject's name, so that outputs are named by subject and no path leaks.
 
     Args:
         keys: keys of the images.
@@ -57,6 +60,7 @@ class LoadContrastsd(MapTransform):
         self.on_nonfinite = on_nonfinite
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with each key's files replaced by one image (C, X, Y, Z)."""
         item = dict(data)
         for key in self.key_iterator(item):
             volumes = open_image(item[key], self.contrasts, item.get(CHANNELS))
@@ -82,9 +86,7 @@ class LoadContrastsd(MapTransform):
         if found is None:
             return
         if self.on_nonfinite == "error":
-            raise InputError(
-                f"{path}: found {found}, expected finite numbers. Mend the file, or set on_nonfinite to 'zero' to replace them."
-            )
+            raise FileError(path, found, "finite numbers", _ZERO)
         _log.warning("%s: found %s; replaced by 0", path, found)
         np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -92,8 +94,8 @@ class LoadContrastsd(MapTransform):
 class LoadLabeld(MapTransform):
     """Load a label map that lies on its image's grid, in Ganglion's codes.
 
-    The value of each key is a 3-D file. It becomes a float32 `MetaTensor` of axes (1, X, Y, Z). Known codings are mapped
-    (BraTS 4 -> 3; whatever dataset.json states as `label_map`, which comes with the item as `codes`) and logged once.
+    The value of each key is a 3-D file. It becomes a float32 `MetaTensor` of axes (1, X, Y, Z). Known codings are
+    mapped (BraTS 4 -> 3; what dataset.json states as `label_map`, which comes with the item as `codes`), logged once.
 
     Args:
         keys: keys of the labels.
@@ -120,6 +122,7 @@ class LoadLabeld(MapTransform):
         self._told: set[str] = set()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with each key's file replaced by a label map (1, X, Y, Z)."""
         item = dict(data)
         for key in self.key_iterator(item):
             volume = open_label(item[key])
@@ -138,82 +141,11 @@ class LoadLabeld(MapTransform):
             self._told.add(name)
             _log.info("label codes mapped by %s: %s", name, mapping)
         if not any(found) and self.on_empty != "ignore":
-            text = f"{path}: found a label of background only, expected a foreground code of {set(self.codes) - {0}}."
+            fault = background_only(path, self.codes)
             if self.on_empty == "error":
-                raise InputError(f"{text} Correct the label, or move the subject to the list 'unlabeled'.")
-            _log.warning(text)
+                raise fault
+            _log.warning(str(fault))
         return apply_coding(label, mapping)
-
-
-def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | None = None) -> list[Volume]:
-    """Open the headers of an item's image: one volume a contrast on one grid, or the one 4-D volume.
-
-    Args:
-        value: a list of 3-D files, a 4-D file, or one 3-D file whose siblings are looked for by name.
-        contrasts: names of the contrasts in order.
-        channels: which channels of a 4-D file are the contrasts.
-
-    Raises:
-        InputError: if a file is bad, the count is wrong, the names tell another order, or the grids differ.
-    """
-    files = [Path(value)] if isinstance(value, str | Path) else [Path(file) for file in value]
-    first = open_volume(files[0]) if files else None
-    if first is None:
-        raise InputError(f"found an empty list of images, expected {len(contrasts)} files: {', '.join(contrasts)}.")
-    if len(files) == 1 and (first.channels > 1 or channels):
-        _judge_channels(first, contrasts, channels)
-        return [first]
-    if len(files) == 1 and len(contrasts) > 1:
-        files = siblings(files[0], contrasts)
-    if len(files) != len(contrasts):
-        names = ", ".join(file.name for file in files)
-        raise InputError(
-            f"{files[0]}: found {len(files)} files ({names}), expected {len(contrasts)}: {', '.join(contrasts)}. Give one file a "
-            "contrast in that order, or name the contrasts that you have."
-        )
-    _judge_order(files, contrasts)
-    volumes = [open_volume(file) for file in files]
-    for volume in volumes:
-        if volume.channels > 1:
-            raise InputError(
-                f"{volume.path}: found a 4-D file of {volume.channels} volumes, expected a 3-D file in a list of "
-                f"{len(contrasts)}. Split it (nibabel.four_to_three), or give the 4-D file alone."
-            )
-        require_same_grid(volumes[0], volume)
-    return volumes
-
-
-def open_label(value: str | Path) -> Volume:
-    """Open the header of a label file; several channels are refused."""
-    volume = open_volume(value)
-    if volume.channels > 1:
-        raise InputError(
-            f"{volume.path}: found a 4-D label of {volume.channels} channels, expected one 3-D map of codes. "
-            "Merge the channels into one map (argmax)."
-        )
-    return volume
-
-
-def _judge_channels(volume: Volume, contrasts: Sequence[str], channels: Sequence[int] | None) -> None:
-    if channels is None and volume.channels != len(contrasts):
-        raise InputError(
-            f"{volume.path}: found {volume.channels} channels, expected {len(contrasts)}: {', '.join(contrasts)}. Name the file's "
-            "channels in dataset.json (channel_names), or choose the configuration for these contrasts."
-        )
-    if channels is not None and (len(channels) != len(contrasts) or not all(0 <= c < volume.channels for c in channels)):
-        raise InputError(
-            f"{volume.path}: found {volume.channels} channels, expected channels {list(channels)} for {', '.join(contrasts)}. "
-            "Correct channel_names in dataset.json."
-        )
-
-
-def _judge_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
-    told = [contrast_of(file) for file in files]
-    if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
-        raise InputError(
-            f"{files[0]}: the files' names tell the order {', '.join(map(str, told))}, expected {', '.join(contrasts)}. "
-            "Give the files in that order."
-        )
 
 
 def _grid_of(image: Any) -> Volume:

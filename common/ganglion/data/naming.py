@@ -1,12 +1,12 @@
-"""What a file name says: which contrast it holds or that it is a label, whose it is, and which files stand beside it."""
+"""What a file name says: which contrast or label it holds, whose it is, and which files stand beside it."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
 from ..keys import CONTRASTS
+from .findings import FileError
 
 # Endings that the readers of `volumes.py` understand, longest first.
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mha")
@@ -19,7 +19,7 @@ _SPELLINGS = {
     "T1": r"t1[wn]?",
     "T2": r"t2w?",
 }
-_LABEL_WORDS = r"(?:ground[-_]?)?truth|labels?|seg(?:mentation)?s?|lesions?|tumou?rs?|masks?|roi|gt|ot"
+_LABEL_WORDS = r"(?:ground[-_]?)?truth|labels?|seg(?:m|mentation)?s?|lesions?|tumou?rs?|masks?|roi|gt|ot"
 _OTHER_WORDS = r"(?:brain|head|bet)[-_]?masks?"
 _WORD = re.compile(
     r"(?:^|(?<=[\s._-]))(?:"
@@ -64,7 +64,7 @@ def is_volume(path: str | Path) -> bool:
 
 
 def parse(path: str | Path) -> FileName:
-    """Take a file's name apart. The last telling word decides: `sub-1_T1_seg` is a label, `tumour-study-1_T1` is not."""
+    """Take a file's name apart. The last telling word decides: `sub-1_T1_seg` is a label, `tumour-1_T1` is not."""
     name = stem(path)
     words = list(_WORD.finditer(name))
     if not words:
@@ -89,7 +89,7 @@ def contrast_of(path: str | Path) -> str | None:
 
 
 def canonical_contrast(name: str) -> str:
-    """One spelling for each known contrast ("t1w" -> "T1", "t1gd" -> "T1ce"); unknown names are returned as they are."""
+    """One spelling for each known contrast ("t1w" -> "T1", "t1gd" -> "T1ce"); unknown names stay as they are."""
     word = _WORD.fullmatch(name.strip())
     if word is None:
         return name.strip()
@@ -113,16 +113,17 @@ def siblings(path: str | Path, contrasts: Sequence[str] = CONTRASTS) -> list[Pat
     A sibling's name differs in nothing but the contrast and the ending (`sub-1_T1.nii.gz`, `sub-1_FLAIR.nii`).
 
     Raises:
-        InputError: if the file's name tells no contrast, or a contrast is missing or there twice.
+        FileError: if the file's name tells no contrast, or a contrast is missing or there twice.
     """
     path = Path(path)
     own = parse(path)
     wanted = [canonical_contrast(name) for name in contrasts]
     if own.contrast is None:
-        raise InputError(
-            f"{path}: one 3-D file was given where {len(wanted)} contrasts are needed ({', '.join(wanted)}), and its name "
-            f"tells no contrast, so the others cannot be found beside it. Name the files like {stem(path)}_{wanted[0]}.nii.gz, "
-            "or give a list of files."
+        raise FileError(
+            path,
+            "one 3-D file whose name tells no contrast",
+            f"{len(wanted)} contrasts ({', '.join(wanted)})",
+            f"Name the files like {stem(path)}_{wanted[0]}.nii.gz to have them found, or give a list of files.",
         )
     beside: dict[str, list[Path]] = {}
     if path.parent.is_dir():
@@ -133,11 +134,9 @@ def siblings(path: str | Path, contrasts: Sequence[str] = CONTRASTS) -> list[Pat
     for contrast in wanted:
         found = beside.get(contrast, [])
         if len(found) != 1:
-            state = "is missing" if not found else "is there twice: " + ", ".join(f.name for f in found)
-            raise InputError(
-                f"{path}: contrast {contrast} {state} beside it; found {', '.join(beside) or 'none'}, expected "
-                f"{', '.join(wanted)}. Put one {own.before}_{contrast}{own.after}.nii.gz into the same folder."
-            )
+            state = f"contrast {contrast} {'twice' if found else 'missing'} beside it"
+            mend = f"Put one {own.before}_{contrast}{own.after}.nii.gz into the same folder."
+            raise FileError(path, f"{state} (there: {', '.join(beside)})", ", ".join(wanted), mend)
     return [beside[contrast][0] for contrast in wanted]
 
 

@@ -17,22 +17,24 @@ _SAMPLE = 200_000  # voxels from which percentiles are taken: their error is the
 class ResampleSpacingd(Spacingd):
     """MONAI's `Spacingd` that leaves alone what is no metadata.
 
-    `Spacingd` calls `.update()` on every item whose key begins with `<key>_`. MONAI Label puts a string under `image_path`
-    and then fails. Here such items are hidden while `Spacingd` works. Inverted by `Invertd` as `Spacingd` is.
+    `Spacingd` may call `.update()` on every item whose key begins with `<key>_`, and fails on the string that MONAI
+    Label puts under `image_path`. Here such items are hidden while `Spacingd` works. Inverted by `Invertd` likewise.
     """
 
     def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:
+        """The item with each key resampled, everything else as it was."""
         starts = tuple(f"{key}_" for key in self.keys)
-        hidden = {k: v for k, v in data.items() if isinstance(k, str) and k.startswith(starts) and not isinstance(v, dict)}
-        shown = {k: v for k, v in data.items() if k not in hidden or k in self.keys}
+        others = {k: v for k, v in data.items() if isinstance(k, str) and k.startswith(starts) and k not in self.keys}
+        hidden = {k: v for k, v in others.items() if not isinstance(v, dict)}
+        shown = {k: v for k, v in data.items() if k not in hidden}
         return {**hidden, **super().__call__(shown, lazy=lazy)}
 
 
 class ScaleBrainIntensityd(MapTransform):
     """Scale each channel by percentiles of its brain, the voxels that are not 0, to [0, 1]; the background stays 0.
 
-    A channel's `lower` percentile becomes 0, its `upper` one 1, and what lies beyond is clipped. A channel without spread
-    becomes 0. Percentiles are taken from at most 200,000 voxels at a fixed stride, so equal input gives equal output.
+    A channel's `lower` percentile becomes 0, its `upper` one 1, and what lies beyond is clipped. A channel without
+    spread becomes 0. Percentiles are taken from at most 200,000 voxels at a fixed stride: same input, same output.
 
     Args:
         keys: keys of channel-first images of any number of axes, (C, ...).
@@ -51,6 +53,7 @@ class ScaleBrainIntensityd(MapTransform):
         self.upper = upper
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with each key's image (C, ...) scaled; the input image is left alone."""
         item = dict(data)
         for key in self.key_iterator(item):
             image = torch.as_tensor(item[key])
@@ -63,7 +66,11 @@ class ScaleBrainIntensityd(MapTransform):
     def _scale(self, channel: torch.Tensor) -> None:
         """Scale one channel of any axes in place."""
         background = channel == 0
-        brain = channel[~background]
+        flat = channel.reshape(-1)
+        coarse = flat[:: max(1, flat.numel() // (4 * _SAMPLE) | 1)]  # odd, so that it is in no step with the axes
+        brain = coarse[coarse != 0]
+        if brain.numel() < _SAMPLE // 4:
+            brain = flat[flat != 0]
         if brain.numel() == 0:
             return
         sample = brain[:: max(1, -(-brain.numel() // _SAMPLE))].cpu().numpy()

@@ -1,7 +1,7 @@
 """One file of voxels: its header judged before anything is read, then its voxels, each error naming the file.
 
-NIfTI and MGH files are read through nibabel, `.mha` through itk (axes turned from its LPS to RAS). Loading for a network
-and the data set's check use the same functions, so that what the check passes can be loaded.
+NIfTI and MGH files are read through nibabel, `.mha` through itk (axes turned from its LPS to RAS). Loading for a
+network and the data set's check use the same functions, so that what the check passes can be loaded.
 """
 
 import re
@@ -15,15 +15,18 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
-from ..errors import InputError
+from .findings import FileError
 from .naming import ENDINGS, is_volume
 
+_AGAIN = "Copy or export the file again."
 MAX_VOXELS = 2**29  # 512 million: 800 cubed, 2 GiB as float32
 _MAX_DEFLATE = 1040  # deflate cannot shrink by more than 1032
 _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RuntimeError,
-    zlib.error, struct.error, nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError,
+    zlib.error, struct.error, ImageFileError, HeaderDataError,
 )  # fmt: skip
 
 
@@ -52,37 +55,35 @@ def open_volume(path: str | Path) -> Volume:
     """Read a file's header and judge it.
 
     Raises:
-        InputError: if the file is missing, empty, of an unknown kind, unreadable, complex or coloured, has no usable
+        FileError: if the file is missing, empty, of an unknown kind, unreadable, complex or coloured, has no usable
             affine or not three or four dimensions, or claims more voxels than it can hold.
     """
     path = Path(path)
     if not path.is_file():
         if path.is_symlink():
-            raise InputError(f"{path}: the link leads to a file that is gone. Convert the data again, or mend the link.")
-        found = "a folder" if path.is_dir() else "nothing"
-        raise InputError(f"{path}: found {found}, expected an image file. Correct the path.")
+            raise FileError(path, "a link to a file that is gone", "an image file", "Mend the link, or convert again.")
+        raise FileError(path, "a folder" if path.is_dir() else "no file", "an image file", "Correct the path.")
     if not is_volume(path):
-        raise InputError(f"{path}: found an unknown kind of file, expected {', '.join(ENDINGS)}. Convert it to NIfTI.")
+        raise FileError(path, "an unknown kind of file", ", ".join(ENDINGS), "Convert it to NIfTI.")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes). Copy or export it again.")
+        raise FileError(path, "an empty file (0 bytes)", "an image", _AGAIN)
     try:
-        volume = _open_metaimage(path) if path.name.lower().endswith(".mha") else _open_nibabel(path)
+        return _open_metaimage(path) if path.name.lower().endswith(".mha") else _open_nibabel(path)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return volume
 
 
 def read_voxels(volume: Volume) -> np.ndarray:
-    """All voxels, X Y Z (or X Y Z C) as float32; a truncated or damaged file ends in an `InputError` that names it."""
+    """All voxels, X Y Z (or X Y Z C) as float32; a truncated or damaged file ends in a `FileError` that names it."""
     try:
         return volume.voxels()
     except _UNREADABLE as error:
         raise _unreadable(volume.path, error) from error
 
 
-def _unreadable(path: Path, error: BaseException) -> InputError:
-    what = " ".join(str(error).split())[:160] or type(error).__name__
-    return InputError(f"{path}: unreadable, truncated or not an image ({what}). Copy or export the file again.")
+def _unreadable(path: Path, error: BaseException) -> FileError:
+    what = " ".join(str(error).replace(str(path), path.name).split())[:160] or type(error).__name__
+    return FileError(path, f"an unreadable or truncated file ({what})", "an image", _AGAIN)
 
 
 def _open_nibabel(path: Path) -> Volume:
@@ -107,7 +108,7 @@ def _open_metaimage(path: Path) -> Volume:
     where = re.search(rb"^ElementDataFile\s*=\s*(\S+)", text, re.MULTILINE)
     if where is None or where[1] != b"LOCAL":
         found = "no ElementDataFile" if where is None else f"voxels in another file ({where[1][:80]!r})"
-        raise InputError(f"{path}: found {found}, expected ElementDataFile = LOCAL. Convert the file to NIfTI.")
+        raise FileError(path, found, "ElementDataFile = LOCAL", "Convert the file to NIfTI.")
     itk = _import_itk(path)
     reader = itk.MetaImageIO.New()
     reader.SetFileName(str(path))
@@ -144,56 +145,58 @@ def _import_itk(path: Path) -> Any:
     try:
         import itk
     except ImportError as error:
-        raise InputError(f"{path}: .mha files are read through itk, which is not installed: pip install itk") from error
+        raise FileError(path, "an .mha file and no itk to read it", "itk installed", "Run: pip install itk") from error
     return itk
 
 
 def _judge_shape(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
-    """Split a stored shape into the grid and the number of channels (a fourth axis, or a fifth as vectors are stored)."""
+    """Split a stored shape into the grid and the number of channels (a fourth axis, or a fifth for vectors)."""
     sides = [n for i, n in enumerate(shape) if i < 3 or n != 1]
     if len(sides) not in (3, 4) or min(shape, default=0) < 1:
-        raise InputError(
-            f"{path}: found shape {'x'.join(map(str, shape))}, expected a 3-D volume (or one 4-D file of all contrasts). "
-            "Export it as 3-D, or split it (nibabel.four_to_three)."
+        raise FileError(
+            path,
+            f"shape {'x'.join(map(str, shape))}",
+            "a 3-D volume (or one 4-D file of all contrasts)",
+            "Export it as 3-D, or split it (nibabel.four_to_three).",
         )
     return (sides[0], sides[1], sides[2]), (sides[3] if len(sides) == 4 else 1)
 
 
 def _judge_type(path: Path, stored: np.dtype) -> None:
     if stored.kind == "c":
-        raise InputError(f"{path}: found complex voxels ({stored}), expected real ones. Export the magnitude image.")
+        raise FileError(path, f"complex voxels ({stored})", "real ones", "Export the magnitude image.")
     if stored.names is not None or stored.kind not in "iuf":
         raise _coloured(path, "RGB or unknown voxels")
 
 
-def _coloured(path: Path, found: str) -> InputError:
-    return InputError(f"{path}: found {found}, expected one number a voxel. Export it as a grey-scale volume.")
+def _coloured(path: Path, found: str) -> FileError:
+    return FileError(path, found, "one number a voxel", "Export it as a grey-scale volume.")
 
 
 def _judge_size(path: Path, spatial: Sequence[int], channels: int, itemsize: int, packed: bool) -> None:
     count = int(np.prod([*map(int, spatial), channels], dtype=object))
     held = path.stat().st_size * (_MAX_DEFLATE if packed else 1)
     grid = "x".join(map(str, (*spatial, channels) if channels > 1 else spatial))
-    if count > MAX_VOXELS * channels or count > MAX_VOXELS * 8:
-        raise InputError(f"{path}: the header claims {grid} voxels, expected at most {MAX_VOXELS}. Crop or resample it.")
+    if count > MAX_VOXELS * min(channels, 8):
+        raise FileError(path, f"a header that claims {grid} voxels", f"at most {MAX_VOXELS}", "Crop or resample it.")
     if count * itemsize > held:
-        raise InputError(
-            f"{path}: truncated, or a false header: it claims {grid} voxels ({count * itemsize} bytes), but the file holds "
-            f"at most {held}. Copy or export the file again."
-        )
+        claim = f"a truncated file or false header ({grid} voxels claimed, {count * itemsize} bytes)"
+        raise FileError(path, claim, f"no more than the {held} bytes that such a file can hold", _AGAIN)
 
 
 def judge_affine(path: Path, affine: np.ndarray) -> np.ndarray:
     """Return the affine if it can be used.
 
     Raises:
-        InputError: if it is not finite or its axes do not span space (a zero sform).
+        FileError: if it is not finite or its axes do not span space (a zero sform).
     """
     axes = affine[:3, :3]
     if not np.isfinite(affine).all() or abs(np.linalg.det(axes)) < 1e-9:
-        raise InputError(
-            f"{path}: found a zero or degenerate affine {np.round(axes, 3).tolist()}, expected voxel axes in millimetres. "
-            "Mend sform or qform in the header, or export the file again."
+        raise FileError(
+            path,
+            f"a zero or degenerate affine {np.round(axes, 3).tolist()}",
+            "voxel axes in millimetres",
+            "Mend sform or qform in the header, or export the file again.",
         )
     return affine
 
@@ -206,23 +209,23 @@ def grid_text(shape: Sequence[int], affine: np.ndarray) -> str:
     return f"{'x'.join(map(str, shape))}, {'x'.join(f'{s:.2f}' for s in spacing)} mm, {axes}, origin ({origin})"
 
 
-def same_grid(
-    shape: Sequence[int], affine: np.ndarray, other_shape: Sequence[int], other_affine: np.ndarray, tolerance: float = 0.05
-) -> bool:
-    """Whether two grids agree: equal shapes, and no corner further off than `tolerance` of the smallest voxel side."""
+def same_grid(shape: Sequence[int], affine: np.ndarray, other_shape: Sequence[int], other_affine: np.ndarray) -> bool:
+    """Whether two grids agree: equal shapes, and no corner further off than a twentieth of the smallest voxel side."""
     if tuple(shape) != tuple(other_shape):
         return False
     corners = np.array([(*c, 1.0) for c in product(*((0, n - 1) for n in shape))]).T
     distance = np.linalg.norm((affine @ corners - other_affine @ corners)[:3], axis=0).max()
-    return bool(distance <= tolerance * np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0)).min())
+    return bool(distance <= 0.05 * np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0)).min())
 
 
 def require_same_grid(first: Volume, other: Volume) -> None:
-    """Raise an `InputError` that names both files and grids unless both volumes lie on one grid."""
+    """Raise a `FileError` that names both files and grids unless both volumes lie on one grid."""
     if not same_grid(first.shape, first.affine, other.shape, other.affine):
-        raise InputError(
-            f"{other.path}: on another grid than {first.path.name}: found {grid_text(other.shape, other.affine)}, expected "
-            f"{grid_text(first.shape, first.affine)}. Resample it to that file, or convert with --resample-to first."
+        raise FileError(
+            other.path,
+            f"another grid than that of {first.path.name} ({grid_text(other.shape, other.affine)})",
+            grid_text(first.shape, first.affine),
+            "Resample it to that file, or convert the data with --resample-to first.",
         )
 
 

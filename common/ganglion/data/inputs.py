@@ -1,0 +1,91 @@
+"""What an item names, opened: the files of its image and its label, their headers judged together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .findings import FileError
+from .naming import contrast_of, siblings
+from .volumes import Volume, open_volume, require_same_grid
+
+
+def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | None = None) -> list[Volume]:
+    """Open the headers of an item's image: one volume a contrast on one grid, or the one 4-D volume.
+
+    Args:
+        value: a list of 3-D files, a 4-D file, or one 3-D file whose siblings are looked for by name.
+        contrasts: names of the contrasts in order.
+        channels: which channels of a 4-D file are the contrasts.
+
+    Raises:
+        InputError: if a file is bad, the count is wrong, the names tell another order, or the grids differ.
+    """
+    files = [Path(value)] if isinstance(value, str | Path) else [Path(file) for file in value]
+    first = open_volume(files[0]) if files else None
+    if first is None:
+        raise InputError(f"found an empty list of images, expected {len(contrasts)} files: {', '.join(contrasts)}.")
+    if len(files) == 1 and (first.channels > 1 or channels):
+        require_channels(first, contrasts, channels)
+        return [first]
+    if len(files) == 1 and len(contrasts) > 1:
+        files = siblings(files[0], contrasts)
+    if len(files) != len(contrasts):
+        raise FileError(
+            files[0],
+            f"{len(files)} files ({', '.join(file.name for file in files)})",
+            f"{len(contrasts)}: {', '.join(contrasts)}",
+            "Give one file a contrast in that order, or choose the configuration for the contrasts that you have.",
+        )
+    require_order(files, contrasts)
+    volumes = [open_volume(file) for file in files]
+    for volume in volumes:
+        require_one_channel(volume)
+        require_same_grid(volumes[0], volume)
+    return volumes
+
+
+def open_label(value: str | Path) -> Volume:
+    """Open the header of a label file; several channels are refused."""
+    volume = open_volume(value)
+    if volume.channels > 1:
+        raise FileError(
+            volume.path,
+            f"a 4-D label of {volume.channels} channels",
+            "one 3-D map of codes",
+            "Merge the channels into one map (argmax).",
+        )
+    return volume
+
+
+def require_one_channel(volume: Volume) -> None:
+    """Raise a `FileError` if a file in a list of contrasts holds several volumes."""
+    if volume.channels > 1:
+        raise FileError(
+            volume.path,
+            f"a 4-D file of {volume.channels} volumes",
+            "a 3-D file of one contrast",
+            "Split it (nibabel.four_to_three), or give one 4-D file of all contrasts alone.",
+        )
+
+
+def require_channels(volume: Volume, contrasts: Sequence[str], channels: Sequence[int] | None = None) -> None:
+    """Raise a `FileError` unless a 4-D file has the contrasts, as all of its channels or as the `channels` named."""
+    if channels is None and volume.channels == len(contrasts):
+        return
+    if channels is not None and len(channels) == len(contrasts) and all(0 <= c < volume.channels for c in channels):
+        return
+    raise FileError(
+        volume.path,
+        f"{volume.channels} channels",
+        f"{len(contrasts)}: {', '.join(contrasts)}" + (f" as channels {list(channels)}" if channels else ""),
+        "Name the file's channels in dataset.json (channel_names), or choose the configuration for these contrasts.",
+    )
+
+
+def require_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
+    """Raise a `FileError` if the files' names tell the same contrasts in another order."""
+    told = [contrast_of(file) for file in files]
+    if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
+        found = f"files named in the order {', '.join(map(str, told))}"
+        raise FileError(files[0], found, ", ".join(contrasts), "Give them in that order.")
