@@ -17,7 +17,8 @@ def test_description(finished):
     assert described["subjects"] == "test 5"
     assert described["seed of the split"] == "7"
     assert is_simulated(described)
-    assert not is_simulated({"data set": "brats", "description": "real scans"})
+    assert not is_simulated({"data set": "brats", "description": "real scans", "simulated": ""})
+    assert is_simulated({"data set": "brats", "description": "", "simulated": "seed 0"})
 
 
 def test_settings_are_plain_and_free_of_folders(finished):

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..engines.handlers.checkpoint import write_atomically
+
 STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbf9; --card: #ffffff; --ink: #1d2327; --soft: #5d676e; --line: #dcdfdd;
   --c0: #1f6fb2; --c1: #c2560c; --c2: #1b8a5a; --c3: #8150a8; --c4: #a3305c; --c5: #7a6a00; --warn: #7a4b00; --warnback: #fff3d6; }
@@ -117,8 +119,5 @@ def page(title: str, *content: object, badge: str = "") -> str:
 def write_page(path: str | os.PathLike[str], text: str) -> Path:
     """Write the page in one step: a reader finds the former one or the whole new one."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, target)
+    write_atomically(target, lambda file: file.write(text.encode()))
     return target

@@ -40,6 +40,7 @@ def describe_data(dataset_dir: Path, allow_outside: bool = False) -> dict[str, s
         "data set": str(content.get("name", "")),
         "description": str(content.get("description", "")),
         "contrasts": ", ".join(data.contrasts),
+        "simulated": _settings_line(content.get("simulated")),
         "subjects": ", ".join(f"{name} {n}" for name, n in sizes.items()),
         "seed of the split": str(content.get("seed", "")),
         "fingerprint": fingerprint(data, allow_outside),
@@ -60,7 +61,13 @@ def fingerprint(data: DataList, allow_outside: bool = False) -> str:
 
 def is_simulated(description: Mapping[str, str]) -> bool:
     """Whether the data set says of itself that it is simulated."""
-    return "simulated" in f"{description['data set']} {description['description']}".lower()
+    words = f"{description['data set']} {description['description']}".lower()
+    return bool(description["simulated"]) or "simulated" in words
+
+
+def _settings_line(simulated: object) -> str:
+    """How a simulated cohort was made, as one line."""
+    return ", ".join(f"{k} {v}" for k, v in simulated.items()) if isinstance(simulated, dict) else ""
 
 
 def _is_plain(name: str, value: object) -> bool:

@@ -8,8 +8,9 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from ignite.distributed import get_rank
@@ -21,6 +22,7 @@ from ... import __version__
 from ...errors import InputError
 from ...keys import LABEL, PRED, SUBJECT
 from ...metrics import DEFINITIONS, METHOD, METRICS, score_subject, summarise
+from .checkpoint import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +100,8 @@ class SubjectScores:
         for name, values in summary.items():
             logger.info(_summary_line(self.region, name, values))
         if self.output_dir is not None:
-            _replace(self.output_dir / "scores.csv", _as_csv(rows))
-            _replace(self.output_dir / "scores.json", _as_json(rows, {self.region: summary}))
+            for name, text in (("csv", _as_csv(rows)), ("json", _as_json(rows, {self.region: summary}))):
+                write_atomically(self.output_dir / f"scores.{name}", partial(_put, text))
             logger.info("Scores of %d subjects: scores.csv and scores.json in %s", len(rows), self.output_dir.name)
 
 
@@ -182,11 +184,5 @@ def _as_json(rows: Sequence[Row], summary: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write so that a reader finds the former file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _put(text: str, file: IO[bytes]) -> None:
+    file.write(text.encode())
