@@ -10,6 +10,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import fire
 from fire import decorators
@@ -17,6 +18,14 @@ from fire import decorators
 from .errors import InputError, find_user_error, format_error
 
 _HELP = ("-h", "--help")
+
+
+class Failed(Exception):  # noqa: N818  a result, not a fault
+    """Ends a command that has said itself what is wrong with the given exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
 
 
 class Plan:
@@ -60,6 +69,8 @@ def run(commands: object, program: str, arguments: Sequence[str]) -> int:
     debug = len(words) < len(arguments) or os.environ.get("GANGLION_DEBUG", "0") not in ("", "0")
     try:
         _execute(commands, program, words)
+    except Failed as failed:
+        return failed.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
@@ -138,18 +149,22 @@ def _reason(end: fire.core.FireExit, noun: str) -> str:
     return end.trace.elements[-1].ErrorAsStr().replace("Could not consume arg:", f"unknown {noun}")
 
 
-def _reader(name: str, kind: type) -> Callable[[str], object]:
-    """Reads one argument as the type that the signature states."""
+def _reader(name: str, kind: Any) -> Callable[[str], object]:
+    """Reads one argument as the type that the signature states: str, int, float, bool, tuple[int, ...], or None."""
+    kind = next((part for part in typing.get_args(kind) if part is not type(None) and part is not ...), kind)
+    many = typing.get_origin(kind) is tuple
+    one = typing.get_args(kind)[0] if many else kind
 
     def read(text: str) -> object:
-        if kind is bool:
+        if one is bool:
             if text in ("True", "False"):
                 return text == "True"
             raise InputError(f"--{name} is a switch and takes no value, found {text!r}")
         try:
-            return kind(text)
+            return tuple(one(part) for part in text.strip("()[] ").split(",")) if many else one(text)
         except ValueError:
-            noun = "a whole number" if kind is int else "a number"
+            nouns = {int: ("a whole number", "whole numbers"), float: ("a number", "numbers")}
+            noun = f"{nouns[one][1]} with commas between" if many else nouns[one][0]
             raise InputError(f"{name} must be {noun}, found {text!r}") from None
 
     return read

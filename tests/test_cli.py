@@ -1,0 +1,94 @@
+"""The commands themselves: what they do, print and return."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ganglion import __version__
+from ganglion.cli import Commands, main
+
+
+def leaves(group=None, path=()):
+    group = Commands() if group is None else group
+    for name in dir(group):
+        member = getattr(group, name)
+        if name.startswith("_"):
+            continue
+        if callable(member):
+            yield (*path, name)
+        else:
+            yield from leaves(member, (*path, name))
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_info_names_versions_and_devices(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"^version +{re.escape(__version__)}$", out, re.M)
+    assert re.search(r"^torch +\d+\.\d+", out, re.M)
+    assert re.search(r"^gpus +\S", out, re.M)
+
+
+@pytest.mark.parametrize("words", sorted(leaves()), ids=" ".join)
+def test_help_explains_every_argument(capsys, words):
+    assert main([*words, "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"ganglion {' '.join(words)} - " in out
+    for name in re.findall(
+        r"^    (?:-\w, )?(?:--)?([a-z_]+)=?.*\n(?:        (?:Type|Default): .*\n)+(?!        )", out, re.M
+    ):
+        pytest.fail(f"--{name} has no explanation")
+
+
+def test_phantom_then_check(tmp_path, capsys):
+    folder = tmp_path / "001"
+    words = ["phantom", "brats", str(folder), "--subjects", "3", "--spacing", "6", "--splits", "1,1,1", "--seed", "4"]
+    assert main(words) == 0
+    assert f"data check {folder}" in capsys.readouterr().out
+    assert main(["data", "check", str(folder)]) == 0
+    assert "0 errors" in capsys.readouterr().out
+    image = folder / "sub-002" / "sub-002_FLAIR.nii.gz"
+    image.write_bytes(image.read_bytes()[:2000])
+    assert main(["data", "check", str(folder)]) == 2
+    out = capsys.readouterr().out
+    assert "sub-002_FLAIR.nii.gz" in out
+    assert "cannot be used" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["phantom", "brats", "DIR"], "subjects"),
+        (["phantom", "brain", "DIR", "--subjects", "2"], "unknown cohort 'brain'"),
+        (["phantom", "brats", "DIR", "--subjects", "two"], "subjects must be a whole number, found 'two'"),
+        (["phantom", "brats", "DIR", "--subjects", "2", "--splits", "1;1"], "splits must be whole numbers with commas"),
+        (["phantom", "brats", "DIR", "--subjects", "2", "--sede", "1"], "unknown argument --sede"),
+        (["data", "chekc", "DIR"], "unknown command chekc"),
+        (["pahntom"], "unknown command pahntom"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_leave_nothing(tmp_path, capsys, words, message):
+    folder = tmp_path / "out"
+    assert main([str(folder) if word == "DIR" else word for word in words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not folder.exists()
+
+
+def test_as_a_program():
+    """Both ways to start it, exit codes included; the help needs no pager and loads nothing heavy."""
+    code = "import sys\nfrom ganglion.cli import main\nassert main(['--help']) == 0\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    wrong = subprocess.run([sys.executable, "-m", "ganglion", "nope"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr == "error: unknown command nope; see `ganglion --help`\n"
