@@ -40,12 +40,14 @@ class FileName:
         contrast: name of the contrast as in `keys.CONTRASTS` for an image, else None.
         before: the name up to the word that tells the kind, without trailing separators; usually the subject.
         after: what follows that word, the ending left out.
+        word: the word itself, "" for a name that tells nothing.
     """
 
     kind: str
     contrast: str | None
     before: str
     after: str
+    word: str = ""
 
 
 def stem(path: str | Path) -> str:
@@ -76,11 +78,11 @@ def parse(path: str | Path) -> FileName:
         earlier = [w for w in words[:-1] if not (w["label"] or w["other"])]
         if earlier and earlier[-1].end() >= len(before):
             before = name[: earlier[-1].start()].rstrip(" ._-")
-        return FileName("label" if last["label"] else "other", None, before, after)
+        return FileName("label" if last["label"] else "other", None, before, after, last[0])
     contrast = next(name_ for i, name_ in enumerate(_SPELLINGS) if last[f"c{i}"])
     if contrast == "T1" and _GADOLINIUM.search(name):
         contrast = "T1ce"
-    return FileName("image", contrast, before, after)
+    return FileName("image", contrast, before, after, last[0])
 
 
 def contrast_of(path: str | Path) -> str | None:

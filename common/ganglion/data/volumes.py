@@ -201,30 +201,30 @@ def judge_affine(path: Path, affine: np.ndarray) -> np.ndarray:
     return affine
 
 
-def grid_text(shape: Sequence[int], affine: np.ndarray) -> str:
+def grid_text(volume: Volume) -> str:
     """A grid in few words: `240x240x155, 1.00x1.00x1.00 mm, LPS, origin (0.0, 239.0, 0.0)`."""
-    spacing = np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0))
-    origin = ", ".join(f"{v:.1f}" for v in np.asarray(affine)[:3, 3])
-    axes = "".join(str(code) for code in nib.aff2axcodes(affine))
-    return f"{'x'.join(map(str, shape))}, {'x'.join(f'{s:.2f}' for s in spacing)} mm, {axes}, origin ({origin})"
+    spacing = "x".join(f"{side:.2f}" for side in np.linalg.norm(volume.affine[:3, :3], axis=0))
+    origin = ", ".join(f"{v:.1f}" for v in volume.affine[:3, 3])
+    axes = "".join(str(code) for code in nib.aff2axcodes(volume.affine))
+    return f"{'x'.join(map(str, volume.shape))}, {spacing} mm, {axes}, origin ({origin})"
 
 
-def same_grid(shape: Sequence[int], affine: np.ndarray, other_shape: Sequence[int], other_affine: np.ndarray) -> bool:
+def same_grid(first: Volume, other: Volume) -> bool:
     """Whether two grids agree: equal shapes, and no corner further off than a twentieth of the smallest voxel side."""
-    if tuple(shape) != tuple(other_shape):
+    if first.shape != other.shape:
         return False
-    corners = np.array([(*c, 1.0) for c in product(*((0, n - 1) for n in shape))]).T
-    distance = np.linalg.norm((affine @ corners - other_affine @ corners)[:3], axis=0).max()
-    return bool(distance <= 0.05 * np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0)).min())
+    corners = np.array([(*corner, 1.0) for corner in product(*((0, n - 1) for n in first.shape))]).T
+    distance = np.linalg.norm(((first.affine - other.affine) @ corners)[:3], axis=0).max()
+    return bool(distance <= 0.05 * np.linalg.norm(first.affine[:3, :3], axis=0).min())
 
 
 def require_same_grid(first: Volume, other: Volume) -> None:
     """Raise a `FileError` that names both files and grids unless both volumes lie on one grid."""
-    if not same_grid(first.shape, first.affine, other.shape, other.affine):
+    if not same_grid(first, other):
         raise FileError(
             other.path,
-            f"another grid than that of {first.path.name} ({grid_text(other.shape, other.affine)})",
-            grid_text(first.shape, first.affine),
+            f"another grid than that of {first.path.name} ({grid_text(other)})",
+            grid_text(first),
             "Resample it to that file, or convert the data with --resample-to first.",
         )
 

@@ -1,0 +1,109 @@
+"""A plain folder: images whose names tell contrast and subject, labels whose names end in label, seg, lesion, mask, ...
+
+`sub-01_T1w.nii.gz`, `sub-01/T1.nii.gz`, `T1/sub-01_T1.nii.gz` all do: files of one name before the contrast belong
+together; a name of nothing but the contrast takes its folder's name. A brain mask is not a label.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...keys import CONTRASTS, TISSUES
+from ..codes import codes_found, coding_for
+from ..findings import FileError
+from ..inputs import open_label
+from ..naming import parse, stem
+from ..volumes import read_voxels
+from .cases import TUMOUR_LABELS, Case, Source, nothing_found, one_file_each, one_label, volumes_in
+
+_LOOKED_AT = 20  # labels read to learn the codes; the check reads all
+
+
+def find(
+    src: Path,
+    contrasts: Sequence[str] | None = None,
+    leave_out: Path | None = None,
+    label_name: str | None = None,
+    label_map: Mapping[int, int] | None = None,
+) -> Source:
+    """All subjects of a folder.
+
+    Args:
+        src: the folder, searched with all folders below.
+        contrasts: contrasts to take; by default those that every subject has.
+        leave_out: a folder below `src` to leave out.
+        label_name: how a label's name ends (`lesion`, `tumour-auto`); by default any usual word.
+        label_map: code in the files -> Ganglion's code.
+    """
+    images: dict[str, list[Path]] = {}
+    labels: dict[str, list[Path]] = {}
+    for file in volumes_in(src, leave_out):
+        kind, subject = _kind_and_subject(src, file, label_name)
+        if kind == "image":
+            images.setdefault(subject, []).append(file)
+        elif kind == "label":
+            labels.setdefault(subject, []).append(file)
+    if not images:
+        raise nothing_found(src, "folder", "sub-01_T1.nii.gz, sub-01_FLAIR.nii.gz, sub-01_label.nii.gz")
+    if label_name and not labels:
+        raise FileError(src, f"no file that ends in {label_name}", "labels", "Correct --label-name.")
+    notes = _strays(labels, images)
+    wanted = tuple(contrasts or _shared(images, notes))
+    cases = []
+    for subject, own in images.items():
+        chosen = one_file_each(src, subject, own, wanted)
+        cases.append(Case(subject, chosen, one_label(src, subject, labels.get(subject, []))))
+    names, mapping = _codes([case.label for case in cases if case.label], label_name, label_map)
+    return Source("Converted from a folder of images.", wanted, cases, names, mapping, notes=notes)
+
+
+def _kind_and_subject(src: Path, file: Path, label_name: str | None) -> tuple[str, str]:
+    name = parse(file)
+    kind, before = name.kind, name.before
+    if label_name:
+        kind = "label" if stem(file).lower().endswith(label_name.lower()) else ("other" if kind == "label" else kind)
+        if kind == "label":
+            before = stem(file)[: -len(label_name)].rstrip(" ._-")
+    if not before:
+        before = "_".join(file.parent.relative_to(src).parts) or src.name
+    return kind, before
+
+
+def _strays(labels: Mapping[str, Sequence[Path]], images: Mapping[str, Sequence[Path]]) -> list[str]:
+    strays = sorted(set(labels) - set(images))
+    return [f"labels without images were left out: {', '.join(strays[:5])}"] if strays else []
+
+
+def _shared(images: Mapping[str, Sequence[Path]], notes: list[str]) -> list[str]:
+    """The contrasts that every subject has, known ones first in Ganglion's order; what is dropped goes into `notes`."""
+    have = {subject: {parse(file).contrast or "" for file in files} for subject, files in images.items()}
+    every = set.intersection(*have.values())
+    for contrast in sorted(set.union(*have.values()) - every):
+        lacking = sorted(subject for subject, own in have.items() if contrast not in own)
+        notes.append(f"{contrast} was left out, since {len(lacking)} subjects lack it: {', '.join(lacking[:5])}")
+    if not every:
+        subject = min(have, key=lambda name: len(have[name]))
+        found = f"no contrast that all {len(images)} subjects have"
+        raise FileError(subject, found, "at least one", "Complete the subjects, or take some out.")
+    return [name for name in CONTRASTS if name in every] + sorted(every - set(CONTRASTS))
+
+
+def _codes(
+    labels: Sequence[Path], label_name: str | None, label_map: Mapping[int, int] | None
+) -> tuple[dict[str, int], dict[int, int] | None]:
+    """Names of the labels' codes, and the map to Ganglion's codes if one is stated or known."""
+    looked_at = (
+        [labels[i] for i in sorted({int(i) for i in np.linspace(0, len(labels) - 1, _LOOKED_AT)})] if labels else []
+    )
+    found = sorted({code for path in looked_at for code in codes_found(path, read_voxels(open_label(path)))})
+    word = (label_name or (parse(labels[0]).word if labels else "") or "label").lower()
+    if label_map is not None:
+        _, changes = coding_for(labels[0], found, sorted(TUMOUR_LABELS.values()), label_map) if labels else ("", {})
+        return dict(TUMOUR_LABELS), dict(label_map) or changes
+    if set(found) <= {0, 1}:
+        return {"background": 0, word: 1}, None
+    if "tissue" in word and set(found) <= set(TISSUES):
+        return {name: code for code, name in TISSUES.items()}, None
+    _, mapping = coding_for(labels[0], found, sorted(TUMOUR_LABELS.values()))
+    return dict(TUMOUR_LABELS), mapping or None
