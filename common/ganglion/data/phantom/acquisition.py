@@ -52,7 +52,7 @@ def draw_scan(rng: np.random.Generator, thick: float = 0.65) -> ScanDraw:
         float(rng.uniform(0.25, 0.9)),
         float(rng.uniform(0.02, 0.16)),
         float(rng.uniform(60.0, 110.0)),
-        float(np.exp(rng.uniform(np.log(0.008), np.log(0.06)))),
+        float(np.exp(rng.uniform(np.log(0.008), np.log(0.045)))),
         float(rng.uniform(0.3, 0.9)),
         float(np.exp(rng.uniform(np.log(150.0), np.log(1500.0)))),
     )

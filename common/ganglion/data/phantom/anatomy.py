@@ -94,23 +94,31 @@ class AnatomyDraw:
         sulci: T1 value of the template below which fluid begins; larger means wider sulci.
         sharpness: slope of the transition between tissues; 1 is the template's own blur.
         cortex: shift of the border between grey and white matter.
+        folds: half-width of additional small sulci, in standard deviations of the field whose zeros they follow.
     """
 
     sulci: float
     sharpness: float
     cortex: float
+    folds: float
 
 
 def draw_anatomy(rng: np.random.Generator) -> AnatomyDraw:
     """Draw one subject's anatomy parameters."""
-    return AnatomyDraw(float(rng.uniform(0.52, 0.60)), float(rng.uniform(1.8, 2.6)), float(rng.uniform(-0.08, 0.08)))
+    return AnatomyDraw(
+        float(rng.uniform(0.52, 0.61)),
+        float(rng.uniform(1.9, 2.8)),
+        float(rng.uniform(-0.1, 0.06)),
+        float(rng.uniform(0.0, 0.16)),
+    )
 
 
-def tissue_fractions(atlas: Atlas, coordinates: Array, draw: AnatomyDraw, folding: Array) -> Tissue:
+def tissue_fractions(atlas: Atlas, coordinates: Array, draw: AnatomyDraw, folding: Array, sheets: Array) -> Tissue:
     """Sample the template at `coordinates` and turn it into sharp tissue fractions.
 
     1. Fluid is what the probability maps leave over, or what is darker on the T1 template than `draw.sulci`: the
-       average of many brains has filled its narrow sulci with grey matter.
+       average of many brains has filled its narrow sulci with grey matter. Small sulci of the subject's own are
+       added where the field `sheets` passes zero within the cortex.
     2. The white share of the rest is sharpened about one half, less so in the deep nuclei and the brain stem, which
        are mixtures in truth.
 
@@ -119,6 +127,7 @@ def tissue_fractions(atlas: Atlas, coordinates: Array, draw: AnatomyDraw, foldin
         coordinates: (3, X, Y, Z) voxel coordinates of the template.
         draw: the subject's parameters.
         folding: (X, Y, Z) random field of unit variance that varies the width of sulci and cortex.
+        sheets: (X, Y, Z) smoother random field of unit variance; its zeros are surfaces, as sulci are.
     """
 
     def sample(volume: Array, at: Array, outside: float = 0.0) -> Array:
@@ -131,10 +140,12 @@ def tissue_fractions(atlas: Atlas, coordinates: Array, draw: AnatomyDraw, foldin
     rest = np.clip(1.0 - gm - wm, 0.0, 1.0)
     dark = np.clip((draw.sulci - t1) / (draw.sulci - T1_CSF) + 0.25, 0.0, 1.0)
     csf = np.maximum(rest, dark)
-    csf = np.clip((csf - 0.5 + 0.06 * folding) * draw.sharpness + 0.5, 0.0, 1.0)
-    csf[depth > 0.0] = 1.0
+    csf = np.clip((csf - 0.5 + 0.10 * folding) * draw.sharpness + 0.5, 0.0, 1.0)
     white = wm / np.maximum(gm + wm, 1e-3)
+    near = np.clip((depth + 17.0) / 6.0, 0.0, 1.0) * np.clip(1.5 - 3.0 * white, 0.0, 1.0)
+    csf = np.maximum(csf, near * np.clip((draw.folds - np.abs(sheets)) * 12.0, 0.0, 0.9))
+    csf[depth > 0.0] = 1.0
     deep = np.clip((-depth - 18.0) / 10.0, 0.0, 1.0)
     slope = draw.sharpness * (1.0 - 0.5 * deep)
-    white = np.clip((white - 0.5 + draw.cortex + 0.08 * folding) * slope + 0.5, 0.0, 1.0)
+    white = np.clip((white - 0.5 + draw.cortex + 0.12 * folding) * slope + 0.5, 0.0, 1.0)
     return Tissue(csf, (1.0 - csf) * (1.0 - white), (1.0 - csf) * white, depth, to_ventricle)

@@ -71,8 +71,9 @@ def simulate(stream: np.random.SeedSequence, spacing: float) -> tuple[dict[str, 
     folds = int(shape_rng.integers(2**32))
 
     def tissue_on(grid: Grid, coordinates: Array) -> Tissue:
-        folding = random_field(np.random.default_rng(folds), EXTENT, 5.0, grid)
-        return tissue_fractions(atlas, coordinates, anatomy, folding)
+        rng = np.random.default_rng(folds)
+        folding, sheets = random_field(rng, EXTENT, 4.0, grid), random_field(rng, EXTENT, 7.0, grid)
+        return tissue_fractions(atlas, coordinates, anatomy, folding, sheets)
 
     growth = lattice(EXTENT, GROWTH_STEP)
     coarse = tissue_on(growth, np.stack([to_grid(part, warp_grid, growth) for part in warp]))
@@ -126,7 +127,7 @@ def grow_tumour(
         The tumour's parameters, the arrival times of core and oedema, and the core's share (X, Y, Z).
     """
     draw = draw_tumour(rng)
-    noise = 0.7 * random_field(rng, EXTENT, 9.0, grid) + 0.7 * random_field(rng, EXTENT, 20.0, grid)
+    noise = 0.75 * random_field(rng, EXTENT, 6.0, grid) + 0.75 * random_field(rng, EXTENT, 14.0, grid)
     foci = choose_foci(rng, tissue.wm, tissue.depth, height, draw.foci)
     white = np.where(tissue.depth < 0, tissue.wm, 0).astype(np.float32)
     grey = np.where(tissue.depth < 0, tissue.gm, 0).astype(np.float32)
@@ -140,8 +141,11 @@ def cut_labels(rng: np.random.Generator, draw: TumourDraw, grid: Grid, tissue: T
     """Labels on the subject's grid; fine noise is added to the fronts so that they are not as smooth as the lattice."""
     fine = random_field(rng, EXTENT, 3.0, grid)
     uneven = random_field(rng, EXTENT, 6.0, grid)
-    core_time = times[0] + np.float32(0.5 * draw.roughness) * fine
-    oedema_time = times[1] + np.float32(0.8 * draw.roughness) * fine
+    lobes = 0.8 * random_field(rng, EXTENT, 8.0, grid) + 0.6 * random_field(rng, EXTENT, 15.0, grid)
+    bend = np.float32(0.35 * draw.roughness)
+    core_time = times[0] * np.exp(bend * (lobes + 0.25 * fine))
+    delay = 1.0 + np.float32(draw.sparing) * tissue.gm / np.maximum(tissue.gm + tissue.wm, 1e-3)
+    oedema_time = times[1] * np.exp(bend * (lobes + uneven + 0.35 * fine)) * delay
     solid = (tissue.csf < 0.5) & (tissue.depth < -0.5)
     return label_tumour(draw, grid, core_time, oedema_time, solid, uneven)
 
@@ -242,17 +246,17 @@ class Lesion:
 
 def draw_lesion(rng: np.random.Generator, healthy: dict[str, Substance], draw: TumourDraw) -> Lesion:
     """Draw the tumour's substances relative to the subject's healthy tissue."""
-    white, grey = healthy["WM"], healthy["GM"]
+    white = healthy["WM"]
     oedema = Substance(
-        white.pd + rng.uniform(0.04, 0.12), white.t1 * rng.uniform(1.3, 2.0), white.t2 * rng.uniform(1.45, 2.6)
+        white.pd + rng.uniform(0.04, 0.12), white.t1 * rng.uniform(1.15, 1.65), white.t2 * rng.uniform(1.45, 2.6)
     )
-    solid = Substance(rng.uniform(0.84, 0.95), grey.t1 * rng.uniform(1.05, 1.7), white.t2 * rng.uniform(1.3, 2.4))
+    solid = Substance(rng.uniform(0.84, 0.95), white.t1 * rng.uniform(1.2, 1.8), white.t2 * rng.uniform(1.3, 2.4))
     fluid = Substance(rng.uniform(0.93, 1.0), rng.uniform(2000, 4000), rng.uniform(200, 700))
-    rim = Substance(rng.uniform(0.84, 0.95), grey.t1 * rng.uniform(1.0, 1.5), white.t2 * rng.uniform(1.3, 2.2))
+    rim = Substance(rng.uniform(0.84, 0.95), white.t1 * rng.uniform(1.2, 1.8), white.t2 * rng.uniform(1.3, 2.2))
     agent = float(np.exp(rng.uniform(np.log(0.2), np.log(1.6))))
     if draw.kind == "low":
         agent *= 0.5
-        cystic = float(rng.uniform(0.0, 0.35))
+        cystic = float(rng.uniform(0.0, 0.15))
     else:
         cystic = float(
             rng.choice([rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.8), rng.uniform(0.7, 1.0)], p=[0.4, 0.35, 0.25])
@@ -264,7 +268,7 @@ def lesion_maps(
     rng: np.random.Generator, grid: Grid, tumour: Tumour, draw: TumourDraw, lesion: Lesion, mimics: Mimics
 ) -> dict[str, Array]:
     """Soft shares of the tumour's parts and what varies inside them (X, Y, Z each)."""
-    soft = max(0.35, 0.6 / grid.spacing[0])
+    soft = max(0.35, float(rng.uniform(0.5, 1.4)) / grid.spacing[0])
     dead, wet, rim = (ndimage.gaussian_filter((tumour.label == k).astype(np.float32), soft) for k in (1, 2, 3))
     uneven = 0.6 * random_field(rng, EXTENT, 5.0, grid) + 0.8 * random_field(rng, EXTENT, 14.0, grid)
     base = rng.uniform(0.35, 0.9)

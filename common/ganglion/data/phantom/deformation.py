@@ -44,7 +44,7 @@ def draw_shape(rng: np.random.Generator, size: float = 0.93) -> ShapeDraw:
     bends = (
         (30.0, float(rng.uniform(2.0, 5.0))),
         (14.0, float(rng.uniform(1.0, 2.2))),
-        (7.0, float(rng.uniform(0.4, 0.9))),
+        (7.0, float(rng.uniform(0.5, 1.2))),
     )
     ventricles = float(rng.uniform(-0.5, 1.0) if rng.random() < 0.5 else rng.uniform(0.5, 5.0))
     return ShapeDraw(

@@ -11,7 +11,7 @@ from scipy import ndimage
 from .fields import Array, Grid
 
 GROWTH_STEP = 2.5  # mm between the points on which tumours grow
-PROLIFERATION = 0.25  # per unit of time, with a diffusivity of 1 in white matter
+PROLIFERATION = 0.5  # per unit of time, with a diffusivity of 1 in white matter
 TIME_STEP = 0.15  # below the limit 1/6 of the explicit scheme
 
 
@@ -27,6 +27,7 @@ class TumourDraw:
         foci: number of places from which it grows.
         grey: diffusivity of oedema in grey matter against white matter.
         roughness: how much random noise bends the fronts.
+        sparing: by how much grey matter delays oedema, against its time of arrival.
         push: mass effect in mm.
     """
 
@@ -37,6 +38,7 @@ class TumourDraw:
     foci: int
     grey: float
     roughness: float
+    sparing: float
     push: float
 
 
@@ -53,7 +55,8 @@ def draw_tumour(rng: np.random.Generator) -> TumourDraw:
     foci = int(rng.choice([1, 2, 3], p=[0.8, 0.14, 0.06]))
     grey = float(np.exp(rng.uniform(np.log(0.01), np.log(0.25))))
     push = float(min(10.0, rng.uniform(0.1, 0.45) * (volume * core * 240.0) ** (1 / 3)))
-    return TumourDraw(kind, volume, float(core), float(necrosis), foci, grey, float(rng.uniform(0.4, 1.0)), push)
+    roughness, sparing = float(rng.uniform(0.5, 1.1)), float(np.exp(rng.uniform(np.log(0.2), np.log(2.5))))
+    return TumourDraw(kind, volume, float(core), float(necrosis), foci, grey, roughness, sparing, push)
 
 
 def choose_foci(
@@ -87,12 +90,15 @@ def grow(density: Array, diffusivity: Array, target: int, max_steps: int = 900) 
     Returns:
         (X, Y, Z) time at which c passes one half, a large value where it has not.
     """
+    never = np.float32(1e4)
+    whole = np.full(density.shape, never, dtype=np.float32)
+    box = ndimage.find_objects((diffusivity > 0).astype(np.int8))[0]
+    density, diffusivity = density[box], diffusivity[box]
     faces = []
     for axis in range(3):
         first, second = _pair(diffusivity, axis)
         faces.append(2.0 * first * second / np.maximum(first + second, 1e-6) * np.float32(TIME_STEP))
     c = density.astype(np.float32).copy()
-    never = np.float32(1e4)
     arrival = np.where(c >= 0.5, np.float32(0.0), never)
     active = (diffusivity > 0).astype(np.float32) * np.float32(TIME_STEP * PROLIFERATION)
     for step in range(1, max_steps + 1):
@@ -110,7 +116,8 @@ def grow(density: Array, diffusivity: Array, target: int, max_steps: int = 900) 
         c += change
         if step % 10 == 0 and int((arrival < never).sum()) >= target:
             break
-    return arrival
+    whole[box] = arrival
+    return whole
 
 
 def _pair(volume: Array, axis: int) -> tuple[Array, Array]:
@@ -129,21 +136,21 @@ def arrival_maps(
     The core grows through grey matter almost as fast as through white; oedema starts from the core and keeps to
     white matter. `noise` (X, Y, Z), unit variance, makes fronts uneven. Neither enters fluid.
     """
-    uneven = np.exp(np.float32(draw.roughness) * noise)
+    uneven = np.exp(np.float32(2.0 * draw.roughness) * noise)
     points_per_ml = 1000.0 / GROWTH_STEP**3
     solid = np.clip(white + grey, 0.0, 1.0) > 0.5
-    core_speed = np.where(solid, np.clip(uneven * (white + 0.6 * grey), 0.02, 2.0) / 2.0, 0.0).astype(np.float32)
+    core_speed = np.where(solid, np.clip(uneven * (white + 0.6 * grey), 0.02, 3.0) / 3.0, 0.0).astype(np.float32)
     start = np.zeros(white.shape, dtype=np.float32)
     for rank, focus in enumerate(foci):
         start[focus] = 1.0 if rank == 0 else float(rng.uniform(0.2, 0.9))
     core_volume = draw.volume * draw.core
     core_time = grow(
-        ndimage.gaussian_filter(start, 1.0) * 15.0 * (core_speed > 0),
+        ndimage.gaussian_filter(start, 0.6, truncate=2.0) * 8.0 * (core_speed > 0),
         core_speed,
         int(1.6 * core_volume * points_per_ml) + 20,
     )
     reached = _within(core_time, core_volume * points_per_ml)
-    flow = np.where(solid, np.clip(uneven, 0.1, 2.5) / 2.5 * (white**2 + np.float32(draw.grey) * grey), 0.0)
+    flow = np.where(solid, np.clip(uneven, 0.02, 3.0) / 3.0 * (white**2 + np.float32(draw.grey) * grey), 0.0)
     flow = flow.astype(np.float32)
     oedema_time = grow(reached.astype(np.float32), flow, int(1.4 * draw.volume * points_per_ml) + 40)
     return core_time, oedema_time
@@ -156,10 +163,10 @@ def _within(time: Array, points: float) -> Array:
 
 
 def clean_time(time: Array) -> Array:
-    """Replace "never" by a little more than the latest arrival, smoothly, so that the map can be interpolated."""
+    """Replace "never" by four times the latest arrival, so that the map can be interpolated and bent."""
     reached = time < 1e4
     late = float(time[reached].max()) if reached.any() else 0.0
-    return np.where(reached, time, np.float32(late * 1.15 + 1.0)).astype(np.float32)
+    return np.where(reached, time, np.float32(late * 4.0 + 1.0)).astype(np.float32)
 
 
 @dataclass(frozen=True)
