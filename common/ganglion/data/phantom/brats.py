@@ -247,12 +247,13 @@ class Lesion:
 def draw_lesion(rng: np.random.Generator, healthy: dict[str, Substance], draw: TumourDraw) -> Lesion:
     """Draw the tumour's substances relative to the subject's healthy tissue."""
     white = healthy["WM"]
+    longest = 2.3 if white.t1 < 800.0 else 1.9
     oedema = Substance(
-        white.pd + rng.uniform(0.04, 0.12), white.t1 * rng.uniform(1.15, 1.65), white.t2 * rng.uniform(1.45, 2.6)
+        white.pd + rng.uniform(0.03, 0.1), white.t1 * rng.uniform(1.45, longest), white.t2 * rng.uniform(1.55, 2.8)
     )
-    solid = Substance(rng.uniform(0.84, 0.95), white.t1 * rng.uniform(1.2, 1.8), white.t2 * rng.uniform(1.3, 2.4))
+    solid = Substance(rng.uniform(0.82, 0.92), white.t1 * rng.uniform(1.5, longest), white.t2 * rng.uniform(1.4, 2.5))
     fluid = Substance(rng.uniform(0.93, 1.0), rng.uniform(2000, 4000), rng.uniform(200, 700))
-    rim = Substance(rng.uniform(0.84, 0.95), white.t1 * rng.uniform(1.2, 1.8), white.t2 * rng.uniform(1.3, 2.2))
+    rim = Substance(rng.uniform(0.82, 0.92), white.t1 * rng.uniform(1.4, longest), white.t2 * rng.uniform(1.4, 2.3))
     agent = float(np.exp(rng.uniform(np.log(0.2), np.log(1.6))))
     if draw.kind == "low":
         agent *= 0.5
@@ -273,14 +274,15 @@ def lesion_maps(
     uneven = 0.6 * random_field(rng, EXTENT, 5.0, grid) + 0.8 * random_field(rng, EXTENT, 14.0, grid)
     base = rng.uniform(0.35, 0.9)
     inside = (
-        lesion.strength * (base + (1.0 - base) * tumour.nearness) * (1.0 + np.float32(rng.uniform(0.08, 0.3)) * uneven)
+        lesion.strength * (base + (1.0 - base) * tumour.nearness) * (1.0 + np.float32(rng.uniform(0.1, 0.35)) * uneven)
     )
     water = np.clip(np.maximum(wet * np.clip(inside, 0.25, 1.2), mimics.water), 0.0, 1.0)
     lumps = random_field(rng, EXTENT, 6.0, grid)
-    fluid = np.clip(lesion.cystic + np.float32(rng.uniform(0.05, 0.25)) * lumps, 0.0, 1.0)
+    fluid = np.clip(lesion.cystic + np.float32(rng.uniform(0.06, 0.35)) * lumps, 0.0, 1.0)
     agent = np.float32(lesion.agent) * np.clip(1.0 + np.float32(rng.uniform(0.15, 0.5)) * lumps, 0.15, 2.0)
     faint = np.float32(rng.uniform(0.0, 0.12)) * np.clip(1.0 + uneven, 0.0, 2.0)
-    return {"dead": dead, "rim": rim, "water": water, "fluid": fluid, "agent": agent, "faint": faint}
+    grain = 1.0 + np.float32(rng.uniform(0.03, 0.16)) * random_field(rng, EXTENT, 5.0, grid)
+    return {"dead": dead, "rim": rim, "water": water, "fluid": fluid, "agent": agent, "faint": faint, "grain": grain}
 
 
 def compose(
@@ -310,7 +312,8 @@ def compose(
     rim = ramp(sequence, lesion.rim, top, share / 3.0)
     if enhanced:
         dead = dead * (1.0 + maps["faint"])
-    image = image * (1.0 - maps["dead"] - maps["rim"]) + dead * maps["dead"] + rim * maps["rim"]
+    image *= 1.0 - maps["dead"] - maps["rim"]
+    image += (dead * maps["dead"] + rim * maps["rim"]) * maps["grain"]
     blood = sequence(healthy["GM"].with_contrast(2.5)) if enhanced else 0.4 * grey
     weight = mimics.vessels * (0.9 if enhanced else 0.5)
     return (image + weight * (np.float32(blood) - image)).astype(np.float32)
