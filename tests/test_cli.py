@@ -1,5 +1,6 @@
 """The commands themselves: what they do, print and return."""
 
+import json
 import re
 import subprocess
 import sys
@@ -62,9 +63,39 @@ def test_phantom_then_check(tmp_path, capsys):
     assert "cannot be used" in out
 
 
+def test_convert_refers_to_scans_where_they_are(brats_cohort, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    words = ["data", "convert", "folder", str(brats_cohort), str(folder), "--contrasts", "FLAIR,T1"]
+    words += [
+        "--training",
+        "sub-001,sub-002",
+        "--test",
+        "sub-003",
+        "--label-name",
+        "label",
+        "--label_map",
+        "0:0,1:3,2:2,3:1",
+    ]
+    assert main(words) == 0
+    assert f"data check {folder}" in capsys.readouterr().out
+    content = json.loads((folder / "dataset.json").read_text())
+    assert content["channel_names"] == {"0": "FLAIR", "1": "T1"}
+    assert [[item["subject"] for item in content[name]] for name in ("training", "validation", "test")] == [
+        ["sub-001", "sub-002"],
+        [],
+        ["sub-003"],
+    ]
+    assert content["label_map"] == {"0": 0, "1": 3, "2": 2, "3": 1}
+    assert main(["data", "check", str(folder)]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["data", "convert", "folder", "HERE", "DIR", "--label_map", "4:three"], "label_map: found"),
+        (["data", "convert", "folder", "HERE", "DIR", "--fractions", "a,b"], "fractions must be numbers with commas"),
+        (["data", "convert", "cars", "HERE", "DIR"], "layout 'cars' is not known"),
+        (["demo", "--subjects", "1", "--out", "DIR"], "subjects 1"),
         (["phantom", "brats", "DIR"], "subjects"),
         (["phantom", "brain", "DIR", "--subjects", "2"], "unknown cohort 'brain'"),
         (["phantom", "brats", "DIR", "--subjects", "two"], "subjects must be a whole number, found 'two'"),
@@ -76,7 +107,7 @@ def test_phantom_then_check(tmp_path, capsys):
 )
 def test_mistakes_end_in_one_line_and_leave_nothing(tmp_path, capsys, words, message):
     folder = tmp_path / "out"
-    assert main([str(folder) if word == "DIR" else word for word in words]) == 2
+    assert main([{"DIR": str(folder), "HERE": str(tmp_path)}.get(word, word) for word in words]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")

@@ -12,6 +12,64 @@ class Data:
 
     @staticmethod
     @command
+    def convert(
+        layout: str,
+        source: str,
+        directory: str,
+        *,
+        seed: int = 0,
+        fractions: tuple[float, ...] = (0.8, 0.1, 0.1),
+        contrasts: str | None = None,
+        label_name: str | None = None,
+        label_map: str | None = None,
+        training: tuple[str, ...] = (),
+        validation: tuple[str, ...] = (),
+        test: tuple[str, ...] = (),
+        unlabeled: tuple[str, ...] = (),
+        resample_to: str | None = None,
+        copy: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        """Write a dataset.json for scans in a known layout; images are referred to, not copied.
+
+        Args:
+            layout: brats2015, brats (2018 and later), msd, or folder (any other)
+            source: folder of the scans
+            directory: folder of the data set, which may be the source itself
+            seed: of the split, recorded in dataset.json
+            fractions: shares of training, validation and test
+            contrasts: those to take, in order, as T1,FLAIR
+            label_name: (folder) how the name of a label ends, as lesion
+            label_map: codes in the files to codes here, as 4:3,1:1, or brats, brats2013, msd, iseg
+            training: subjects, as a,b, instead of a drawn split
+            validation: subjects, instead of a drawn split
+            test: subjects, instead of a drawn split
+            unlabeled: subjects, instead of a drawn split
+            resample_to: first puts what lies on another grid on that of the subject's first contrast
+            copy: copy the images
+            overwrite: replace a dataset.json that was made otherwise
+        """
+        from .data.convert import convert
+
+        lists = {"training": training, "validation": validation, "test": test, "unlabeled": unlabeled}
+        done = convert(
+            layout,
+            source,
+            directory,
+            seed=seed,
+            fractions=fractions,
+            copy=copy,
+            contrasts=contrasts,
+            label_name=label_name,
+            label_map=label_map,
+            sections={name: subjects for name, subjects in lists.items() if subjects} or None,
+            resample_to=resample_to,
+            overwrite=overwrite,
+        )
+        print(done.summary())
+
+    @staticmethod
+    @command
     def check(directory: str, *, allow_outside: bool = False, workers: int = 1) -> None:
         """Look at every file of a data set and name each fault; exit code 2 if it cannot be used.
 
@@ -38,6 +96,31 @@ class Commands:
 
     def __init__(self) -> None:
         self.data = Data()
+
+    @staticmethod
+    @command
+    def demo(
+        *,
+        out: str = "ganglion_demo",
+        subjects: int = 16,
+        epochs: int = 12,
+        seed: int = 1000,
+        spacing: float = 2.0,
+        bundle: str | None = None,
+    ) -> None:
+        """Show the whole chain on simulated scans, in minutes: train, evaluate, segment, report.
+
+        Args:
+            out: folder for all that is written
+            subjects: how many to simulate, from 4; half of them are kept for the test
+            epochs: how long to train on from the shipped weights
+            seed: of the simulated subjects
+            spacing: voxel size in mm
+            bundle: folder of the bundle, if it is not beside the package
+        """
+        from .demo import demo
+
+        demo(out, subjects, epochs, seed, spacing, bundle)
 
     @staticmethod
     @command

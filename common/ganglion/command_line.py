@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import io
 import os
 import sys
 import traceback
+import types
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,6 +53,10 @@ def command(function: Callable[..., None]) -> Callable[..., Plan]:
     def plan(*args: object, **kwargs: object) -> Plan:
         return Plan(functools.partial(function, *args, **kwargs))
 
+    # The help shows `tuple` instead of `tuple[int, ...] | None`.
+    signature = inspect.signature(function)
+    shown = [each.replace(annotation=_plain(hints[each.name])) for each in signature.parameters.values()]
+    plan.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return decorators.SetParseFns(**readers)(plan)
 
 
@@ -149,9 +155,22 @@ def _reason(end: fire.core.FireExit, noun: str) -> str:
     return end.trace.elements[-1].ErrorAsStr().replace("Could not consume arg:", f"unknown {noun}")
 
 
+def _without_none(kind: Any) -> Any:
+    """The type in `X | None`; any other type as it is."""
+    if isinstance(kind, types.UnionType):
+        return next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    return kind
+
+
+def _plain(kind: Any) -> type:
+    """The class of a type hint: `tuple` of `tuple[int, ...] | None`."""
+    kind = _without_none(kind)
+    return typing.get_origin(kind) or kind
+
+
 def _reader(name: str, kind: Any) -> Callable[[str], object]:
-    """Reads one argument as the type that the signature states: str, int, float, bool, tuple[int, ...], or None."""
-    kind = next((part for part in typing.get_args(kind) if part is not type(None) and part is not ...), kind)
+    """Reads one argument as its hint states: str, int, float, bool or a tuple of them; any may be `| None`."""
+    kind = _without_none(kind)
     many = typing.get_origin(kind) is tuple
     one = typing.get_args(kind)[0] if many else kind
 

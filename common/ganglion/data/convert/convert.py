@@ -82,7 +82,7 @@ def convert(
         copy: copy the images into `dst` instead of linking to them.
         contrasts: contrasts to take, in order; the layout's own by default.
         label_name: ("folder") how a label's name ends.
-        label_map: code in the files -> Ganglion's, or a name: "brats", "brats2013", "msd", "iseg".
+        label_map: code in the files -> Ganglion's, as "4:3,1:1", or a name: "brats", "brats2013", "msd", "iseg".
         sections: list name -> subjects, instead of a drawn split; subjects that are not named are left out.
         resample_to: "first" writes files on another grid anew on the grid of their subject's first contrast.
         overwrite: replace a `dataset.json` that was made otherwise, and files in the way of copies.
@@ -137,9 +137,11 @@ def _names(contrasts: Sequence[str] | str | None) -> list[str] | None:
     return [canonical_contrast(str(name)) for name in listed]
 
 
-def _map_of(label_map: Mapping[Any, int] | str | None) -> dict[int, int] | None:
+def _map_of(label_map: Mapping[Any, Any] | str | None) -> dict[int, int] | None:
     if label_map is None:
         return None
+    if isinstance(label_map, str) and ":" in label_map:
+        return _map_of(dict(pair.partition(":")[::2] for pair in label_map.split(",")))
     if isinstance(label_map, str):
         if label_map not in NAMED_MAPS:
             raise InputError(f"label_map {label_map!r} is not known, expected {', '.join(NAMED_MAPS)} or codes.")
