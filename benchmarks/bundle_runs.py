@@ -1,0 +1,74 @@
+"""Run a bundle's command lines one after the other, skip what is done, and put scores side by side."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganglion.metrics import paired_difference, summarise
+
+CONFIGS = Path("bundles/segan_transfer/configs")
+
+
+def command(run_id: str, overlays: Sequence[str], **options: Any) -> list[str]:
+    """A `monai.bundle run` line for a base config and its overlays, as a user would type it."""
+    files = [str(CONFIGS / f"{name}.json") for name in overlays]
+    config = files[0] if len(files) == 1 else repr(files)
+    return [
+        *(sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", config),
+        *(word for key, value in options.items() for word in (f"--{key}", str(value))),
+    ]
+
+
+def run(line: Sequence[str], done: Path, log: Path) -> None:
+    """Run a line unless the file that it ends with exists; its output goes to a log."""
+    shown = shlex.join(["python", *line[1:]])
+    if done.exists():
+        print(f"done already: {shown}", flush=True)
+        return
+    print(shown, flush=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream:
+        code = subprocess.run(line, stdout=stream, stderr=subprocess.STDOUT, check=False).returncode
+    if code or not done.exists():
+        sys.exit(f"exit code {code}, see {log}")
+
+
+def scores(folders: Sequence[Path], metric: str = "dice") -> dict[str, float]:
+    """One metric by subject from the scores.json of one evaluation, or of the folds of one."""
+    files = [json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in folders]
+    return {subject["subject"]: subject[metric] for content in files for subject in content["subjects"]}
+
+
+def row(name: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """Name and summary of one evaluation, the metrics that the model card shows."""
+    result: dict[str, Any] = {"name": name, "subjects": scores(folders)}
+    for metric in ("dice", "precision", "sensitivity", "hd95_mm", "assd_mm", "volume_error_ml"):
+        result[metric] = summarise(list(scores(folders, metric).values()))
+    return result
+
+
+def compare(name: str, first: Sequence[Path], second: Sequence[Path]) -> dict[str, Any]:
+    """Paired difference of Dice, first less second, over the subjects that both scored."""
+    a, b = scores(first), scores(second)
+    shared = sorted(set(a) & set(b))
+    return {"name": name, **paired_difference([a[s] for s in shared], [b[s] for s in shared])}
+
+
+def write_table(results: dict[str, Any], path: Path) -> None:
+    """The results as JSON at `path` and as a Markdown table on standard output."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print("| | n | Dice | sd | 95 % interval | precision | sensitivity | HD95 mm |\n|---|---|---|---|---|---|---|---|")
+    for entry in results["rows"]:
+        dice = entry["dice"]
+        spread = "- | -" if dice["sd"] is None else f"{dice['sd']:.3f} | {dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f}"
+        others = " | ".join(f"{entry[m]['mean']:.3f}" for m in ("precision", "sensitivity"))
+        print(f"| {entry['name']} | {dice['n']} | {dice['mean']:.3f} | {spread} | {others} | {entry['hd95_mm']['mean']:.1f} |")
+    for entry in results.get("differences", []):
+        print(json.dumps(entry))
