@@ -16,8 +16,8 @@ KINDS: dict[str, tuple[type[nn.Module], ...]] = {"conv": (_ConvNd,), "linear": (
 class ClampWeights:
     """Clamps weights to [-limit, limit] after each update: the Lipschitz guard of a critic.
 
-    Source: SegAN (Xue et al. 2018) clamps every parameter of the critic, which cuts batch-norm gains from 1 to the limit
-    at once; SegAN-CAT clamps the convolution kernels only. The latter is the default here.
+    Source: SegAN (Xue et al. 2018) clamps every parameter of the critic, which cuts batch-norm gains from 1 to the
+    limit at once; SegAN-CAT clamps the convolution kernels only. The latter is the default here.
 
     Args:
         limit: largest absolute value.
@@ -35,6 +35,7 @@ class ClampWeights:
 
     @torch.no_grad()
     def __call__(self, networks: Sequence[nn.Module]) -> None:
+        """Clamp in place."""
         weights = [weight for network in networks for weight in self._weights(network)]
         if weights:
             torch._foreach_clamp_min_(weights, -self.limit)
@@ -44,18 +45,19 @@ class ClampWeights:
         if "all" in self.modules:
             return list(network.parameters())
         kinds = tuple(kind for name in self.modules for kind in KINDS[name])
-        return [module.weight for module in network.modules() if isinstance(module, kinds)]
+        layers = [module for module in network.modules() if isinstance(module, kinds)]
+        return [layer.get_parameter("weight") for layer in layers]
 
 
 class ExponentialAverage:
     """Keeps a running average of a network's weights in another network, for deployment.
 
-    The average is an ordinary entry of the trainer's ``networks`` that no phase trains, made by ``copy.deepcopy``: thus it
-    is checkpointed, validated and deployed like any other. Parameters are averaged; buffers (batch-norm statistics) are
-    copied by value, so the two networks never share memory.
+    The average is an ordinary entry of the trainer's ``networks`` that no phase trains, made by ``copy.deepcopy``: thus
+    it is checkpointed, validated and deployed like any other. Parameters are averaged; buffers (batch-norm statistics)
+    are copied by value, so the two networks never share memory.
 
-    Give either ``momentum``, or ``half_life_images`` with ``images_per_step``: beta = 0.5 ** (images / half life), which
-    keeps the meaning when the batch size changes. Source: StyleGAN2 (Karras et al. 2020), half life 10,000 images.
+    Give either ``momentum``, or ``half_life_images`` with ``images_per_step``: beta = 0.5 ** (images / half life),
+    which keeps the meaning when the batch size changes. Source: StyleGAN2 (Karras et al. 2020): 10,000 images.
 
     Args:
         average: the network that holds the average.
@@ -86,6 +88,7 @@ class ExponentialAverage:
 
     @torch.no_grad()
     def __call__(self, networks: Sequence[nn.Module]) -> None:
+        """Move the average towards the network's present weights."""
         source = networks[self.network]
         torch._foreach_lerp_(list(self.average.parameters()), list(source.parameters()), self.momentum)
         for mean, now in zip(self.average.buffers(), source.buffers(), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ def total_norm(tensors: Iterable[Tensor], device: torch.device) -> Tensor:
 
 def floating_state(network: nn.Module) -> dict[str, Tensor]:
     """Parameters and floating-point buffers of a network by name."""
-    return {name: value for name, value in network.state_dict(keep_vars=True).items() if value.is_floating_point()}
+    named = chain(network.named_parameters(), network.named_buffers())
+    return {name: value for name, value in named if value.is_floating_point()}
 
 
 def first_nonfinite_weight(networks: Mapping[str, nn.Module], names: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from ..errors import InputError
 
-Objective = Callable[[Mapping[str, nn.Module], Any], Mapping[str, Tensor]]
+Objective = Callable[[Mapping[str, nn.Module], Any], Mapping[str, Any]]
 AfterStep = Callable[[Sequence[nn.Module]], None]
 
 
@@ -24,15 +24,16 @@ class Phase:
         trains: names of the networks that this phase updates.
         optimizer: holds exactly the parameters that this phase trains; they must belong to ``trains``. Parameters of a
             trained network that the optimiser does not hold stay as they are. Phases may share one optimiser.
-        objective: called as ``objective(networks, batch)``; returns named scalar terms, of which ``loss`` is minimised.
-            It may carry ``state_dict`` and ``load_state_dict`` (running statistics of a penalty): they are checkpointed.
-        every: run in each n-th iteration, counted from 1: ``every=16`` runs in iterations 16, 32, ... A lazy regulariser
-            is a phase with ``every``; n_critic is ``every`` of the generator's phase.
+        objective: called as ``objective(networks, batch)``; returns named scalar terms, of which ``loss`` is
+            minimised. Its ``state_dict``, if it has one (running statistics of a penalty), is checkpointed.
+        every: run in each n-th iteration, counted from 1: ``every=16`` runs in iterations 16, 32, ... A lazy
+            regulariser is a phase with ``every``; n_critic is ``every`` of the generator's phase.
         start_epoch: first epoch (counted from 1) in which the phase runs.
         grad_clip: largest total norm of the gradient; None leaves it as it is.
         after_step: called in order after each update with the list of the trained networks (clamps, averages).
         scheduler: a scheduler of ``optimizer``.
-        scheduler_step: ``"update"`` steps the scheduler after each update of this phase, ``"epoch"`` at each epoch's end.
+        scheduler_step: ``"update"`` steps the scheduler after each update of this phase, ``"epoch"`` at the end of
+            each epoch.
     """
 
     def __init__(

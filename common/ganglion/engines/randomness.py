@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ def derive_seed(*parts: int) -> int:
 def seed_sources(seed: int) -> None:
     """Seed the global generators of Python, NumPy and torch (all devices)."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - users' transforms may draw from the global generator
     torch.manual_seed(seed)
 
 
 def random_states() -> dict[str, Any]:
     """The states of the global generators, as tensors and plain containers only."""
     version, python, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
         "python": {"version": version, "state": list(python), "gauss": gauss},
         "numpy": {
@@ -46,7 +47,8 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
     python, numpy = states["python"], states["numpy"]
     random.setstate((python["version"], tuple(python["state"]), python["gauss"]))
     keys = numpy["keys"].numpy().astype(np.uint32)
-    np.random.set_state((numpy["name"], keys, numpy["position"], numpy["has_gauss"], numpy["cached"]))
+    state = (numpy["name"], keys, numpy["position"], numpy["has_gauss"], numpy["cached"])
+    np.random.set_state(state)  # noqa: NPY002
     torch.set_rng_state(states["torch"].cpu())
     if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
@@ -71,9 +73,10 @@ def start_pass(data: Any, seed: int, epoch: int, repeat: int) -> Iterator[Any]:
             generator = getattr(holder, "generator", None)
             if isinstance(generator, torch.Generator):
                 generator.manual_seed(own)
-        for sampler in (getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None)):
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(epoch + 1_000_000 * repeat)
+        for name in ("sampler", "batch_sampler"):
+            set_epoch = getattr(getattr(loader, name, None), "set_epoch", None)
+            if set_epoch is not None:
+                set_epoch(epoch + 1_000_000 * repeat)
     before = random_states()
     seed_sources(seed)
     iterator = iter(data)
@@ -94,7 +97,7 @@ class EpochBatches(Iterable[Any]):
     gone through again.
 
     Args:
-        trainer: gives the data, the epoch, the epoch's length, the seed, and how many iterations of it are done already.
+        trainer: gives the data, the epoch, its length, the seed, and how many of its iterations are done already.
     """
 
     def __init__(self, trainer: Any) -> None:
@@ -106,11 +109,11 @@ class EpochBatches(Iterable[Any]):
     def __iter__(self) -> Iterator[Any]:
         trainer, state = self.trainer, self.trainer.state
         done = max(0, state.iteration - (state.epoch - 1) * state.epoch_length)
-        for number, window in enumerate(self._windows(state.epoch, state.epoch_length)):
-            if number == done:
-                trainer.restore_random_states()
-            if number >= done:
-                yield window
+        windows = self._windows(state.epoch, state.epoch_length)
+        for _ in islice(windows, done):  # a begun epoch: go through what it has used, for the data's own random states
+            pass
+        trainer.restore_random_states()
+        yield from windows
 
     def _windows(self, epoch: int, length: int) -> Iterator[Any]:
         trainer, made = self.trainer, 0

@@ -46,7 +46,7 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
 
 
 def find_error(error: BaseException | None) -> GanglionError | None:
-    """The error of this package behind an exception: itself, a cause, a context, or the text of a worker's traceback."""
+    """The error of this package behind an exception: itself, a cause, a context, or a worker's traceback in words."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -93,7 +93,8 @@ class _WithoutOwnErrors(logging.Filter):
 
 
 def _quieten_engines() -> None:
-    for name in ("AlternatingTrainer", "SupervisedTrainer", "SupervisedEvaluator", "EnsembleEvaluator"):
-        logger = logging.getLogger(f"ignite.engine.engine.{name}")
+    engines = ("AlternatingTrainer", "SupervisedTrainer", "SupervisedEvaluator", "EnsembleEvaluator")
+    for name in ("monai.handlers.StatsHandler", *(f"ignite.engine.engine.{engine}" for engine in engines)):
+        logger = logging.getLogger(name)
         if not any(isinstance(present, _WithoutOwnErrors) for present in logger.filters):
             logger.addFilter(_WithoutOwnErrors())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
@@ -26,13 +26,13 @@ PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat1
 class AlternatingTrainer(SupervisedTrainer):
     """Trains several networks in turn, one phase after the other, in each iteration.
 
-    In each iteration and for each phase that is due: gradients are on for the phase's own parameters only; the objective
-    runs under autocast; the gradient is averaged over ``accumulate`` batches, checked and clipped; the optimiser steps;
-    ``after_step`` and the scheduler follow. Networks that no phase trains stay in eval mode without gradients.
+    In each iteration and for each phase that is due: gradients are on for the phase's own parameters only; the
+    objective runs under autocast; the gradient is averaged over ``accumulate`` batches, checked and clipped; the
+    optimiser steps; ``after_step`` and the scheduler follow. Networks that no phase trains stay in eval mode.
 
-    ``engine.state.output`` is ``{"loss": ..., "<phase>/<term>": ...}``: detached float tensors on the CPU, means over the
-    accumulated batches. ``loss`` is that of the first phase that trains the deployed network (until it has run once, that
-    of the phase before). A term of a phase that was not due is absent.
+    ``engine.state.output`` is ``{"loss": ..., "<phase>/<term>": ...}``: detached float tensors on the CPU, means over
+    the accumulated batches. ``loss`` is the latest of the first phase that trains the deployed network (until that
+    phase has run once, that of the last phase that ran). A term of a phase that was not due is absent.
 
     All randomness is drawn anew from (seed, epoch) when an epoch starts, so a training that resumes there is exact.
 
@@ -94,7 +94,8 @@ class AlternatingTrainer(SupervisedTrainer):
         self.unwrapped = {name: unwrap(network) for name, network in self.networks.items()}
         trained = {name for phase in self.phases for name in phase.trains}
         self._train_mode = {name: name in trained for name in self.networks}
-        self._last_loss = torch.zeros(())
+        self._last_loss: Tensor | None = None
+        self.on_leave: list[Callable[[], None]] = []
         self.add_event_handler(Events.EPOCH_STARTED, AlternatingTrainer._start_epoch)
         self.add_event_handler(Events.EPOCH_COMPLETED, AlternatingTrainer._end_epoch)
         self._register_handlers(train_handlers or ())
@@ -130,9 +131,13 @@ class AlternatingTrainer(SupervisedTrainer):
             )
         return -(-batches // self.accumulate)
 
-    def run(self) -> None:  # type: ignore[override]
+    def run(self) -> None:
         """Train until ``state.max_epochs``; each epoch goes through the data anew."""
-        Engine.run(self, data=EpochBatches(self), max_epochs=self.state.max_epochs)
+        try:
+            Engine.run(self, data=EpochBatches(self), max_epochs=self.state.max_epochs)
+        finally:
+            for act in self.on_leave:
+                act()
 
     def _start_epoch(self) -> None:
         seed_sources(derive_seed(self.seed, self.state.epoch, self.state.rank))
@@ -143,7 +148,8 @@ class AlternatingTrainer(SupervisedTrainer):
             return
         self.scheduled_epoch = self.state.epoch
         for phase in self.phases:
-            if phase.scheduler is not None and phase.scheduler_step == "epoch" and self.state.epoch >= phase.start_epoch:
+            begun = self.state.epoch >= phase.start_epoch
+            if phase.scheduler is not None and phase.scheduler_step == "epoch" and begun:
                 phase.scheduler.step()
 
     def restore_random_states(self) -> None:
@@ -152,12 +158,12 @@ class AlternatingTrainer(SupervisedTrainer):
             restore_random_states(self._pending_random_states)
             self._pending_random_states = None
 
-    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:  # type: ignore[override]
+    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:
         batches = batchdata if self.accumulate > 1 else [batchdata]
         batches = [move(batch, self.state.device, self.non_blocking) for batch in batches]
         for name, network in self.networks.items():
             network.train(self._train_mode[name])
-        self.state.output = {CommonKeys.LOSS: self._last_loss}
+        self.state.output = {} if self._last_loss is None else {CommonKeys.LOSS: self._last_loss}
         checks: list[tuple[Phase, str, Tensor]] = []
         for phase in self.phases:
             if phase.due(self.state.iteration, self.state.epoch):
@@ -188,7 +194,7 @@ class AlternatingTrainer(SupervisedTrainer):
     def _forward(self, phase: Phase, networks: Mapping[str, nn.Module], batch: Any, share: float) -> dict[str, Tensor]:
         terms = objective_terms(phase, networks, batch)
         detached = {name: value.detach().float().reshape(()) for name, value in terms.items()}
-        if phase is self.lead:
+        if phase is self.lead or self._last_loss is None:
             self.state.output[CommonKeys.LOSS] = detached["loss"]
         self.fire_event(IterationEvents.FORWARD_COMPLETED)
         self.fire_event(IterationEvents.LOSS_COMPLETED)
@@ -241,7 +247,7 @@ class AlternatingTrainer(SupervisedTrainer):
     def _check_and_report(self, checks: list[tuple[Phase, str, Tensor]], batch: Any) -> dict[str, Tensor]:
         """Bring all numbers of the iteration to the CPU in one transfer, stop if one is not finite."""
         numbers = torch.stack([value for _, _, value in checks]).cpu() if checks else torch.zeros(0)
-        output: dict[str, Tensor] = {CommonKeys.LOSS: self._last_loss}
+        output: dict[str, Tensor] = {}
         for (phase, what, _), value in zip(checks, numbers, strict=True):
             if not bool(torch.isfinite(value)):
                 if what == "weight":
@@ -250,17 +256,16 @@ class AlternatingTrainer(SupervisedTrainer):
                 raise diverged(phase.name, what, float(value), batch, *where)
             if what.startswith("term"):
                 output[f"{phase.name}/{what[6:-1]}"] = value
-        ran = [phase.name for phase, _, _ in checks]
-        lead = self.lead.name if self.lead.name in ran or not ran else ran[-1]
-        if lead == self.lead.name or self.state.iteration < self.lead.every:
-            self._last_loss = output[CommonKeys.LOSS] = output.get(f"{lead}/loss", self._last_loss)
-        return output
+        self._last_loss = output.get(f"{self.lead.name}/loss", self._last_loss)
+        losses = [value for name, value in output.items() if name.endswith("/loss")]
+        stand_in = losses[-1] if losses else torch.zeros(())
+        return {CommonKeys.LOSS: stand_in if self._last_loss is None else self._last_loss, **output}
 
-    def state_dict(self) -> dict[str, Any]:  # type: ignore[override]
+    def state_dict(self) -> dict[str, Any]:
         """Everything that a training is made of, as tensors and plain containers only."""
         return trainer_state.collect(self)
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # type: ignore[override]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken; an InputError says what does not fit."""
         trainer_state.restore(self, state)
 
@@ -275,9 +280,9 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def move(value: Any, device: torch.device, non_blocking: bool = False) -> Any:
-    """Copy all tensors of a nested batch to a device."""
+    """Copy all tensors of a nested batch to a device, as plain tensors: MONAI's metadata cost time in every operation."""
     if isinstance(value, Tensor):
-        return value.to(device, non_blocking=non_blocking)
+        return value.as_subclass(Tensor).to(device, non_blocking=non_blocking)
     if isinstance(value, Mapping):
         return {key: move(part, device, non_blocking) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

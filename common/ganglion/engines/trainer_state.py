@@ -119,7 +119,7 @@ def first_mismatch(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str
 def plain(value: Any, where: str) -> Any:
     """The value with tensors on the CPU and plain containers only, which ``weights_only`` loading accepts."""
     if isinstance(value, Tensor):
-        return value.detach().as_subclass(Tensor).cpu().clone()
+        return value.detach().as_subclass(Tensor).cpu().clone()  # no alias of memory that training goes on to change
     if value is None or isinstance(value, (bool, int, float, str)):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, Counter):
@@ -132,4 +132,6 @@ def plain(value: Any, where: str) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
-    raise InputError(f"the state of {where} holds a {type(value).__name__}: only tensors and plain containers are saved")
+    raise InputError(
+        f"the state of {where} holds a {type(value).__name__}: only tensors and plain containers may be saved"
+    )

@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 
 from ...errors import InputError, StorageError
 
 logger = logging.getLogger(__name__)
-STORAGE_FAULTS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", -1)}
+STORAGE_FAULTS = {getattr(errno, name, -1) for name in ("ENOSPC", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EDQUOT")}
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno not in STORAGE_FAULTS:
             raise
         raise StorageError(
-            f"cannot write {path}: {os.strerror(error.errno)}; free space or rights there, or choose another folder; "
+            f"cannot write {path}: {error.strerror}; free space or rights there, or choose another folder; "
             "what was saved before is whole"
         ) from error
 
@@ -84,7 +84,7 @@ def save_atomically(state: Any, path: Path, keep_former: Path | None = None) -> 
     def write(file: IO[bytes]) -> None:
         watched = _Watched(file)
         try:
-            torch.save(state, watched)
+            torch.save(state, cast(IO[bytes], watched))
         except (RuntimeError, OSError) as error:
             raise (watched.fault or error) from error
 
@@ -140,7 +140,9 @@ class Checkpoints:
             except InputError:
                 logger.warning("checkpoint %s is damaged: taking the one before", path)
         if files:
-            raise InputError(f"{self.folder}: none of {len(files)} checkpoints is whole; delete the folder to begin anew")
+            raise InputError(
+                f"{self.folder}: all {len(files)} checkpoints are damaged; delete the folder to begin anew"
+            )
         return None
 
 

@@ -38,10 +38,12 @@ class LoadWeights:
         elif len(self.networks) == 1:
             self.files = {next(iter(self.networks)): files}
         else:
-            raise InputError(f"LoadWeights: one file {files}, but networks {sorted(self.networks)}: name a file for each")
-        unknown = sorted(set(self.files) - set(self.networks))
-        if unknown:
-            raise InputError(f"LoadWeights: no network is called {unknown[0]!r}, the networks are {sorted(self.networks)}")
+            raise InputError(f"LoadWeights: one file {files}, but networks {sorted(self.networks)}: name a file each")
+        for name in self.files:
+            if name not in self.networks:
+                raise InputError(
+                    f"LoadWeights: no network is called {name!r}, the networks are {sorted(self.networks)}"
+                )
 
     def attach(self, engine: Any) -> None:
         """Load now; the engine is any Ignite engine and is not changed."""
@@ -65,5 +67,7 @@ def load_network(network: nn.Module, file: str | Path, name: str = "network") ->
     mismatch = first_mismatch(network.state_dict(), weights)
     if mismatch:
         hint = " (this is a whole checkpoint: take networks/*.pt of the run instead)" if "trainer" in weights else ""
-        raise InputError(f"{path}: does not fit {name}: {mismatch}{hint}; give the file of a network of the same settings")
+        raise InputError(
+            f"{path}: does not fit {name}: {mismatch}{hint}; give weights of a network of the same settings"
+        )
     network.load_state_dict(dict(weights), strict=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ...errors import InputError
 from .checkpoint import storage_errors
 
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ImportError:  # not a POSIX system
-    fcntl = None  # type: ignore[assignment]
+    fcntl: Any = None
+else:
+    fcntl = _fcntl
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +37,16 @@ class RunLock:
             return
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(self.path, "a+", encoding="ascii")  # kept open: the lock lives as long as the file
+            file = self.path.open("a+", encoding="ascii")  # stays open: the lock lives as long as the file
         if fcntl is None:
-            logger.warning("this system has no file locks: take care that no second process trains into %s", self.path)
+            logger.warning("this system has no file locks: let no second process train into %s", self.path)
         elif not self._lock(file):
             file.seek(0)
             holder = file.read().strip() or "unknown"
             file.close()
             raise InputError(
-                f"{self.path.parent}: process {holder} trains into this folder already; wait for it or choose another run_dir"
+                f"{self.path.parent}: process {holder} trains into this folder already; "
+                "wait for it or choose another run_dir"
             )
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -56,7 +59,7 @@ class RunLock:
         except (BlockingIOError, PermissionError):
             return False
         except OSError as error:
-            logger.warning("%s cannot be locked (%s): take care that no second process trains into it", self.path, error)
+            logger.warning("%s cannot be locked (%s): let no second process train into it", self.path, error)
         return True
 
     def release(self) -> None:

@@ -32,7 +32,7 @@ def record_run(path: Path, trainer: AlternatingTrainer) -> None:
         "precision": trainer.precision,
         "accumulate": trainer.accumulate,
         "deployed": trainer.deployed,
-        "phases": {p.name: {"trains": p.trains, "every": p.every, "start_epoch": p.start_epoch} for p in trainer.phases},
+        "phases": {phase.name: list(phase.trains) for phase in trainer.phases},
         "config": config_of_command(sys.argv),
     }
     text = json.dumps(record, indent=2, default=str) + "\n"
@@ -70,7 +70,7 @@ def config_of_command(arguments: Sequence[str]) -> dict[str, Any] | None:
             else:
                 merge_kv(config, name, value)
         return config
-    except Exception as error:  # a record is a courtesy: whatever is wrong with it must not stop a training
+    except Exception as error:  # noqa: BLE001 - a record is a courtesy: whatever is wrong must not stop a training
         logger.warning("the configuration could not be recorded: %s", error)
         return None
 
@@ -91,6 +91,13 @@ def _options(arguments: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk cannot make noisy: the checkpoint reports the disk."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the logging module's
+        pass
+
+
 def attach_log(path: Path) -> None:
     """Let the package's messages go to a file too, and to stderr if nobody has set up logging."""
     package = logging.getLogger(__name__.partition(".")[0])
@@ -99,7 +106,7 @@ def attach_log(path: Path) -> None:
             package.removeHandler(present)
             present.close()
     with storage_errors(path):
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package.addHandler(handler)
     if package.getEffectiveLevel() > logging.INFO:

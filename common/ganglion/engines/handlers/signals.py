@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -33,7 +34,28 @@ class StopSignals:
             raise SystemExit(128 + number)
         self.received = number
 
+    @staticmethod
+    def shelter_workers(loader: Any) -> None:
+        """Let a loader's worker processes ignore the signals, which schedulers send to every process of a job.
+
+        Workers that die would end the training in the middle of an iteration; they leave with their parent anyway.
+        """
+        former = getattr(loader, "worker_init_fn", None)
+        if getattr(loader, "num_workers", 0) > 0 and not isinstance(former, _Sheltered):
+            loader.worker_init_fn = _Sheltered(former)
+
     @property
     def exit_code(self) -> int:
         """143 after SIGTERM, 130 after SIGINT."""
         return 128 + (self.received or 0)
+
+
+class _Sheltered:
+    def __init__(self, init: Callable[[int], None] | None) -> None:
+        self.init = init
+
+    def __call__(self, worker: int) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if self.init is not None:
+            self.init(worker)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .checkpoint import storage_errors
+
 
 class Curves:
     """Writes every term of every phase, and the validation's metrics, as scalars.
@@ -20,7 +22,9 @@ class Curves:
         from torch.utils.tensorboard import SummaryWriter
 
         self.every = every
-        self._writer: Any = SummaryWriter(str(folder), purge_step=iteration + 1)
+        self.folder = folder
+        with storage_errors(folder):
+            self._writer: Any = SummaryWriter(str(folder), purge_step=iteration + 1)
 
     def add_iteration(self, output: Mapping[str, Any], iteration: int) -> None:
         """Add the output of one iteration if it is due."""
@@ -33,8 +37,9 @@ class Curves:
         for name, value in row.items():
             if "/" in name:
                 self._writer.add_scalar(f"epoch/{name}", value, int(row["iteration"]))
-        self._writer.flush()
+        self.flush()
 
     def flush(self) -> None:
         """Bring everything to the disk."""
-        self._writer.flush()
+        with storage_errors(self.folder):
+            self._writer.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from ...errors import InputError
 from ..finite import first_nonfinite_weight
+from ..randomness import loaders_of
 from ..trainer import AlternatingTrainer
 from ..trainer_state import plain
 from .best import BestWeights
@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 class TrainingRun:
     """Everything around a training that nobody edits, as one entry of ``train#handlers``.
 
-    The same command again continues the run: the newest whole checkpoint in ``run_dir`` is taken. A finished run says so
-    and changes nothing, unless ``max_epochs`` was raised. A second process is refused. SIGTERM and SIGINT save at the end
-    of the current iteration (or of the current validation batch) and leave with exit code 143 or 130.
+    The same command again continues the run: the newest whole checkpoint in ``run_dir`` is taken. A finished run says
+    so and changes nothing, unless ``max_epochs`` was raised. A second process is refused. SIGTERM and SIGINT save at
+    the end of the current iteration (or of the current validation batch) and leave with exit code 143 or 130.
 
     ``run_dir`` holds ``checkpoints/``, ``networks/<name>.pt`` (plain state dicts, at the end), ``history.csv``,
     ``config.json``, ``tensorboard/``, ``run.lock`` and ``log.txt``.
@@ -87,40 +87,49 @@ class TrainingRun:
             raise InputError(f"TrainingRun belongs to an AlternatingTrainer, not to a {type(engine).__name__}")
         self.trainer = engine
         engine.add_event_handler(Events.STARTED, self._started)
+        engine.on_leave.append(self._leave)
+
+    @property
+    def _first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.trainer.state.rank == 0)
 
     def _started(self) -> None:
+        state = self.trainer.state
+        if self.run_dir is not None and self._first:
+            self.lock = self.lock or RunLock(self.run_dir / "run.lock")
+            self.lock.acquire()
         if not self._entered:
             self._enter()
-        self._nothing_to_do = self.trainer._is_done(self.trainer.state)
+        self._nothing_to_do = state.epoch >= state.max_epochs and self._weights_written()
         if self._nothing_to_do:
-            logger.info(
-                "%s: finished after epoch %d, nothing to do; raise epochs to go on or choose another run_dir",
-                self.run_dir,
-                self.trainer.state.epoch,
-            )
+            done = f"{self.run_dir}: finished after epoch {state.epoch}"
+            logger.info("%s, nothing to do; raise epochs to go on or choose another run_dir", done)
             return
         self.stop.install()
+        for engine in (self.trainer, self.validator):
+            for loader in loaders_of(getattr(engine, "data_loader", None)):
+                self.stop.shelter_workers(loader)
 
     def _enter(self) -> None:
-        """Lock the folder, resume, and register what follows an iteration and an epoch."""
+        """Resume, open the folder's files, and register what follows an iteration and an epoch."""
         self._entered = True
         trainer = self.trainer
-        if self.run_dir is not None and trainer.state.rank == 0:
-            self.lock = RunLock(self.run_dir / "run.lock")
-            self.lock.acquire()
-            attach_log(self.run_dir / "log.txt")
+        pending = False
         if self.run_dir is not None:
             self.checkpoints = Checkpoints(self.run_dir / "checkpoints", self.keep)
-            self.history.path = self.run_dir / "history.csv" if trainer.state.rank == 0 else None
-        pending = self._resume()
-        if self.run_dir is not None and trainer.state.rank == 0:
-            record_run(self.run_dir / "config.json", trainer)
-            if self.tensorboard:
-                self.curves = Curves(self.run_dir / "tensorboard", trainer.state.iteration, self.log_every)
+            if self._first:
+                attach_log(self.run_dir / "log.txt")
+                self.history.path = self.run_dir / "history.csv"
+            pending = self._resume()
+            if self._first and trainer.state.epoch < trainer.state.max_epochs:
+                record_run(self.run_dir / "config.json", trainer)
+                if self.tensorboard:
+                    self.curves = Curves(self.run_dir / "tensorboard", trainer.state.iteration, self.log_every)
         trainer.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
         if self.validator is not None:
-            self.validator.add_event_handler(Events.ITERATION_COMPLETED, self._leave_if_asked)
+            self.validator.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_asked)
             self.validator.add_event_handler(Events.COMPLETED, self._validated)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
         trainer.add_event_handler(Events.COMPLETED, self._completed)
@@ -129,7 +138,7 @@ class TrainingRun:
 
     def _resume(self) -> bool:
         """Load the newest whole checkpoint; whether the epoch it was taken in still has to be closed."""
-        found = None if self.checkpoints is None else self.checkpoints.newest_whole()
+        found = self.checkpoints.newest_whole() if self.checkpoints else None
         if found is None:
             return False
         path, state = found
@@ -148,8 +157,7 @@ class TrainingRun:
         self._closed_epoch = state["closed_epoch"]
         self.trainer.last_checkpoint = str(path)
         logger.info("resuming from %s: epoch %d, iteration %d", path, state["trainer"]["epoch"], self._iteration)
-        if self.trainer.state.rank == 0:
-            self.history.write()
+        self.history.write()
         return self._closed_epoch < self.trainer.state.epoch
 
     @property
@@ -161,17 +169,17 @@ class TrainingRun:
         done = state.iteration - (state.epoch - 1) * state.epoch_length
         if done == 0:
             self.history.begin_epoch()
-        if state.rank == 0:
+        if self._first:
             self.progress.begin_epoch(state.epoch, state.max_epochs, state.epoch_length, done)
 
     def _iteration_completed(self) -> None:
         state = self.trainer.state
         self.history.add(state.output)
-        if state.rank == 0:
+        if self._first:
             self.progress.step(float(state.output["loss"]))
             if self.curves is not None:
                 self.curves.add_iteration(state.output, state.iteration)
-        self._leave_if_asked()
+        self._stop_if_asked()
 
     def _validated(self) -> None:
         """Keep the weights if this validation was the best; runs inside the trainer's end of epoch."""
@@ -186,17 +194,18 @@ class TrainingRun:
         row = self.history.end_epoch(state.epoch, state.iteration, self._metrics)
         self._metrics = {}
         self._closed_epoch = state.epoch
-        if state.rank == 0:
+        if self._first:
             if self.curves is not None:
                 self.curves.add_epoch(row)
             self.progress.end_epoch(row, state.max_epochs)
-        if state.epoch % self.save_every == 0 or state.epoch == state.max_epochs:
+        if self.stop.received or state.epoch % self.save_every == 0 or state.epoch == state.max_epochs:
             self.save()
-        self._leave_if_asked(saved=state.epoch % self.save_every == 0)
+        if self.stop.received:
+            self._stop()
 
     def save(self) -> None:
         """Write a checkpoint, unless a weight is not finite or this is not the first process."""
-        if self.checkpoints is None or self.trainer.state.rank != 0:
+        if self.checkpoints is None or not self._first:
             return
         bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
         if bad is not None:
@@ -208,38 +217,51 @@ class TrainingRun:
             "best": self.best.state_dict(),
             "closed_epoch": self._closed_epoch,
         }
-        self.trainer.last_checkpoint = str(self.checkpoints.save(state, self._iteration))
+        self.trainer.last_checkpoint = str(self.checkpoints.save(plain(state, "the training"), self._iteration))
 
-    def _leave_if_asked(self, saved: bool = False) -> None:
-        if self.stop.received is None:
-            return
-        if not saved:
+    def _stop_if_asked(self) -> None:
+        """Save and leave if a signal came; takes no argument, since Ignite would pass the engine as one."""
+        if self.stop.received is not None:
             self.save()
-        self._close()
-        logger.info("stopped by signal %d after iteration %d; the same command goes on", self.stop.received, self._iteration)
+            self._stop()
+
+    def _stop(self) -> None:
+        logger.info(
+            "stopped by signal %d in iteration %d; the same command goes on", self.stop.received, self._iteration
+        )
         raise SystemExit(self.stop.exit_code)
 
     def _completed(self) -> None:
-        if not self._nothing_to_do and self.trainer.state.rank == 0:
+        if not self._nothing_to_do and self._first:
             self._write_weights()
-        self._close()
+
+    def _weight_files(self) -> dict[str, Path]:
+        folder = self.run_dir / "networks" if self.run_dir is not None else None
+        return {} if folder is None else {name: folder / f"{name}.pt" for name in self.trainer.networks}
+
+    def _weights_written(self) -> bool:
+        """Whether the final weights are younger than the newest checkpoint: they may be missing after a kill."""
+        saved = self.checkpoints.files() if self.checkpoints else []
+        newest = max((file.stat().st_mtime_ns for file in saved), default=0)
+        return all(file.exists() and file.stat().st_mtime_ns >= newest for file in self._weight_files().values())
 
     def _write_weights(self) -> None:
         networks: Mapping[str, Any] = self.best.networks or {
             name: plain(network.state_dict(), name) for name, network in self.trainer.unwrapped.items()
         }
-        if self.run_dir is not None:
-            for name, weights in networks.items():
-                save_atomically(weights, self.run_dir / "networks" / f"{name}.pt")
         if self.deploy_to is not None:
             former = self.deploy_to.with_name(f"{self.deploy_to.name}.previous")
             save_atomically(networks[self.trainer.deployed], self.deploy_to, keep_former=former)
             chosen = f"epoch {self.best.epoch}, the best validation" if self.best.networks else "the last epoch"
             logger.info("weights of %s written to %s (%s)", self.trainer.deployed, self.deploy_to, chosen)
+        for name, file in self._weight_files().items():
+            save_atomically(networks[name], file)
 
-    def _close(self) -> None:
+    def _leave(self) -> None:
+        """Give back signals, bar and lock, however the training ended."""
         self.stop.remove()
         self.progress.close()
         if self.curves is not None:
             self.curves.flush()
-        sys.stdout.flush()
+        if self.lock is not None:
+            self.lock.release()
