@@ -105,7 +105,15 @@ def draw(shown: Slice) -> bytes:
 def show_image(axes: Any, shown: Slice) -> None:
     """The grey image, without frame and ticks."""
     low, high = np.percentile(shown.image, [1, 99.7])
-    axes.imshow(shown.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), origin="lower", aspect=shown.aspect)
+    axes.imshow(
+        shown.image,
+        cmap="gray",
+        interpolation="bilinear",
+        vmin=low,
+        vmax=max(high, low + 1e-6),
+        origin="lower",
+        aspect=shown.aspect,
+    )
     axes.set_axis_off()
 
 
