@@ -28,7 +28,7 @@ test-all:
 	$(PYTHON) -m pytest -q -m "not clients"
 
 bench:
-	for file in benchmarks/*.py; do $(PYTHON) $$file || exit 1; done
+	$(PYTHON) benchmarks/start_up.py
 
 docs:
 	$(PYTHON) -m pytest -q tests/test_docs.py
