@@ -164,7 +164,9 @@ def _as_meta_tensor(data: np.ndarray, volume: Volume, subject: str) -> MetaTenso
         MetaKeys.ORIGINAL_AFFINE: affine.clone(),
         MetaKeys.SPATIAL_SHAPE: np.asarray(volume.shape),
         MetaKeys.SPACE: SpaceKeys.RAS,
-        MetaKeys.ORIGINAL_CHANNEL_DIM: 0,
+        # "No channel in the file", as MONAI's own reader says it; any number here makes SaveImage count the axes of a
+        # volume without channel wrongly and fail on permuted axes (monai 1.6.1).
+        MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
         "filename_or_obj": subject,
     }
     return MetaTensor(torch.from_numpy(np.ascontiguousarray(data, dtype=np.float32)), affine=affine, meta=meta)

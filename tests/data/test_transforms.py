@@ -1,0 +1,88 @@
+"""`ResampleSpacingd` equals MONAI's `Spacingd`; `ScaleBrainIntensityd` by its properties."""
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Invertd, Spacingd
+
+from ganglion.data import ResampleSpacingd, ScaleBrainIntensityd
+from ganglion.errors import InputError
+
+
+def image(seed=0, channels=2, shape=(8, 9, 10)):
+    data = torch.from_numpy(np.random.default_rng(seed).uniform(1, 50, (channels, *shape)).astype(np.float32))
+    data[:, :2] = 0
+    return MetaTensor(data, affine=torch.eye(4, dtype=torch.float64))
+
+
+def test_resampling_equals_monais_and_is_inverted():
+    item = {"image": image()}
+    ours, theirs = ResampleSpacingd("image", pixdim=2.0), Spacingd("image", pixdim=2.0)
+    out = ours(item)
+    assert torch.equal(out["image"], theirs(item)["image"])
+    out["pred"] = out["image"].clone()
+    back = Invertd("pred", ours, orig_keys="image")(out)["pred"]
+    assert back.shape == item["image"].shape
+    torch.testing.assert_close(back.affine, item["image"].affine)
+
+
+def test_strings_beside_the_image_are_left_alone_where_monai_fails():
+    """Spacingd updates items called image_... whenever the file's name ends in .nii.gz."""
+    item = {"image": image(), "image_path": "a.nii.gz", "image_meta_dict": {"a": 1}}
+    item["image"].meta["filename_or_obj"] = "a.nii.gz"
+    with pytest.raises(AttributeError):
+        Spacingd("image", pixdim=2.0)(item)
+    out = ResampleSpacingd("image", pixdim=2.0)(item)
+    assert out["image_path"] == "a.nii.gz"
+    assert set(out) == set(item)
+    assert out["image_meta_dict"]["filename_or_obj"] == "a.nii.gz"
+
+
+def test_brain_goes_to_zero_one_and_background_stays():
+    before = image()
+    kept = before.clone()
+    out = ScaleBrainIntensityd("image")({"image": before})["image"]
+    assert torch.equal(before, kept)
+    assert isinstance(out, MetaTensor)
+    assert out.affine is not None
+    assert (out[before == 0] == 0).all()
+    for channel, source in zip(out, before, strict=True):
+        brain = source[source != 0].numpy()
+        low, high = np.percentile(brain, (1, 99))
+        expected = np.clip((brain - low) / (high - low), 0, 1)
+        np.testing.assert_allclose(channel[source != 0].numpy(), expected, atol=1e-5)
+
+
+def test_channels_are_scaled_apart_and_gain_does_not_matter():
+    source = image()
+    scaled = source.clone()
+    scaled[0] *= 1000
+    a, b = (ScaleBrainIntensityd("image")({"image": x})["image"] for x in (source, scaled))
+    torch.testing.assert_close(a.as_tensor(), b.as_tensor(), atol=1e-5, rtol=0)
+
+
+def test_sampled_percentiles_are_near_the_exact_ones():
+    source = image(channels=1, shape=(120, 120, 120))
+    out = ScaleBrainIntensityd("image")({"image": source})["image"]
+    brain = source[source != 0].numpy()
+    low, high = np.percentile(brain, (1, 99))
+    exact = np.clip((source.numpy() - low) / (high - low), 0, 1) * (source.numpy() != 0)
+    assert np.abs(out.numpy() - exact).max() < 2e-3
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_channel_without_spread_becomes_zero(value):
+    out = ScaleBrainIntensityd("image")({"image": torch.full((1, 4, 4, 4), value)})["image"]
+    assert (out == 0).all()
+
+
+def test_integers_and_negative_values():
+    out = ScaleBrainIntensityd("image", 0, 100)({"image": torch.tensor([[[-4, 0, 4]]])})["image"]
+    assert out.tolist() == [[[0.0, 0.0, 1.0]]]
+    assert out.dtype == torch.float32
+
+
+def test_percentiles_are_judged():
+    with pytest.raises(InputError, match="found lower 99 and upper 1"):
+        ScaleBrainIntensityd("image", 99, 1)
