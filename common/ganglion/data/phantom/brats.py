@@ -260,7 +260,7 @@ def draw_lesion(rng: np.random.Generator, healthy: dict[str, Substance], draw: T
         cystic = float(rng.uniform(0.0, 0.15))
     else:
         cystic = float(
-            rng.choice([rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.8), rng.uniform(0.7, 1.0)], p=[0.4, 0.35, 0.25])
+            rng.choice([rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.8), rng.uniform(0.75, 1.0)], p=[0.4, 0.25, 0.35])
         )
     return Lesion(oedema, solid, fluid, rim, agent, cystic, float(rng.uniform(0.55, 1.0)))
 

@@ -43,8 +43,9 @@ class TumourDraw:
 
 
 def draw_tumour(rng: np.random.Generator) -> TumourDraw:
-    """Draw one subject's tumour: volume log-uniform from 5 to 150 ml, two thirds with an enhancing rim."""
-    volume = float(np.exp(rng.uniform(np.log(5.0), np.log(150.0))))
+    """Draw one subject's tumour: from 5 to 150 ml, half of them log-uniform, half uniform from 25 ml; most have a rim."""
+    small, large = np.exp(rng.uniform(np.log(5.0), np.log(150.0))), rng.uniform(25.0, 150.0)
+    volume = float(small if rng.random() < 0.5 else large)
     kind = str(rng.choice(["ring", "solid", "low"], p=[0.6, 0.12, 0.28]))
     if kind == "ring":
         core, necrosis = rng.uniform(0.12, 0.75), rng.uniform(0.15, 0.8)
