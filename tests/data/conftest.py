@@ -38,7 +38,7 @@ def label():
 
 @pytest.fixture
 def dataset(tmp_path, save, label):
-    """`dataset(**changes)` writes a flawless data set of four subjects and returns its folder; changes go into the JSON."""
+    """`dataset(**changes)` writes a flawless data set of four subjects; changes go into its JSON."""
 
     def write(**changes):
         folder = tmp_path / "data"

@@ -1,6 +1,6 @@
 """What a converter finds in a source folder: cases, and the steps that several layouts share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,11 +98,3 @@ def nothing_found(src: Path, layout: str, example: str) -> FileError:
     """The error of a folder that does not have the layout."""
     mend = "Correct SRC, or use another layout; 'folder' takes any files whose names tell contrast and subject."
     return FileError(src, f"no subject of layout '{layout}'", f"files such as {example}", mend)
-
-
-def strata_note(cases: Sequence[Case]) -> Mapping[str, int]:
-    """How many cases each stratum has."""
-    counts: dict[str, int] = {}
-    for case in cases:
-        counts[case.stratum] = counts.get(case.stratum, 0) + 1
-    return counts

@@ -131,10 +131,13 @@ def _find(
 
 
 def _names(contrasts: Sequence[str] | str | None) -> list[str] | None:
-    if contrasts is None or not contrasts:
-        return None
-    listed = contrasts.split(",") if isinstance(contrasts, str) else contrasts
-    return [canonical_contrast(str(name)) for name in listed]
+    return [canonical_contrast(name) for name in _listed(contrasts)] if contrasts else None
+
+
+def _listed(given: Any) -> list[str]:
+    """Names from a list, from one name, or from `a,b` as a command line gives it."""
+    listed = given.split(",") if isinstance(given, str) else given if isinstance(given, Sequence) else [given]
+    return [str(name).strip() for name in listed]
 
 
 def _map_of(label_map: Mapping[Any, Any] | str | None) -> dict[int, int] | None:
@@ -177,7 +180,7 @@ def _lists(
     for name, subjects in sections.items():
         if name not in SECTIONS:
             raise InputError(f"sections: found list {name!r}, expected {', '.join(SECTIONS)}.")
-        lists[name] = [str(subject) for subject in ([subjects] if isinstance(subjects, str) else subjects)]
+        lists[name] = _listed(subjects)
         unknown = [subject for subject in lists[name] if subject not in cases]
         if unknown:
             have = ", ".join(list(cases)[:10])
