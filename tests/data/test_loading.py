@@ -7,10 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd, SaveImaged, SpatialPadd
 
 from ganglion.data import LoadContrastsd, LoadLabeld, ResampleSpacingd
+from ganglion.engines.run import find_error
 from ganglion.errors import InputError
 
 CONTRASTS = ("T1", "T1ce", "T2", "FLAIR")
@@ -127,6 +128,19 @@ def test_unreadable_files_are_named(tmp_path, files):
     (tmp_path / "s1_T2.nii.gz").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"s1_T2\.nii\.gz: found an unreadable"):
         LoadContrastsd()({"image": files})
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_met_by_a_data_loader_is_still_one_line(tmp_path, files, workers):
+    """What a DataLoader's worker raises arrives as the text of a traceback."""
+    (tmp_path / "s1_T2.nii.gz").write_bytes(b"no image")
+    loader = DataLoader(Dataset([{"image": files}], LoadContrastsd()), num_workers=workers)
+    with pytest.raises(RuntimeError) as caught:
+        next(iter(loader))
+    found = find_error(caught.value)
+    assert isinstance(found, InputError)
+    assert "s1_T2.nii.gz: found an unreadable" in str(found)
+    assert "\n" not in str(found)
 
 
 def test_options_are_judged():

@@ -61,7 +61,8 @@ def find_error(error: BaseException | None) -> GanglionError | None:
 
 def _error_in_text(text: str) -> GanglionError | None:
     """A DataLoader worker hands its exception over as the text of a traceback: find the last error of ours in it."""
-    names = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in KINDS}
+    kinds = {sub: kind for kind in reversed(KINDS) for sub in (kind, *kind.__subclasses__())}
+    names = {f"{sub.__module__}.{sub.__qualname__}": kind for sub, kind in kinds.items()}
     found = re.findall(rf"^({'|'.join(map(re.escape, names))}): (.+)$", text, flags=re.MULTILINE)
     return names[found[-1][0]](found[-1][1].strip()) if found else None
 

@@ -48,10 +48,8 @@ def test_2020_with_name_mapping_and_the_misnamed_label(tmp_path, write, save, la
     write(folder / "BraTS20_Training_354")
     write(folder / "BraTS20_Training_355", segmented=False)
     save(folder / "BraTS20_Training_355" / "W39_1998.09.19_Segm.nii", label)
-    table = (
-        "Grade,BraTS_2019_subject_ID,BraTS_2020_subject_ID\nHGG,NA,BraTS20_Training_354\nLGG,x,BraTS20_Training_355\n"
-    )
-    (folder / "name_mapping.csv").write_text(table)
+    rows = ["Grade,BraTS_2019_subject_ID,BraTS_2020_subject_ID", "HGG,NA,BraTS20_Training_354"]
+    (folder / "name_mapping.csv").write_text("\n".join([*rows, "LGG,x,BraTS20_Training_355", ""]))
     assert convert("brats", tmp_path / "src", tmp_path / "dst", fractions=(1, 0, 0)).counts["training"] == 2
     content = json.loads((tmp_path / "dst" / "dataset.json").read_text())
     assert [entry["stratum"] for entry in content["training"]] == ["HGG", "LGG"]
