@@ -123,3 +123,11 @@ def test_as_a_program():
     wrong = subprocess.run([sys.executable, "-m", "ganglion", "nope"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert wrong.stderr == "error: unknown command nope; see `ganglion --help`\n"
+
+
+def test_a_reader_that_stops_reading_is_no_error():
+    words = [sys.executable, "-m", "ganglion", "phantom", "--help"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+        assert reading.wait(timeout=60) == 141

@@ -69,12 +69,17 @@ def run(commands: object, program: str, arguments: Sequence[str]) -> int:
         arguments: the words after the program's name. `--debug` shows tracebacks, as does GANGLION_DEBUG=1.
 
     Returns:
-        0, or the exit code of the error: 2 bad input, 3 diverged, 4 storage, 1 a fault of the program, 130 interrupted.
+        0, or the exit code of the error: 2 bad input, 3 diverged, 4 storage, 1 a fault of the program, 130 interrupted,
+        141 if nobody reads the output any more.
     """
     words = [word for word in arguments if word != "--debug"]
     debug = len(words) < len(arguments) or os.environ.get("GANGLION_DEBUG", "0") not in ("", "0")
     try:
         _execute(commands, program, words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Failed as failed:
         return failed.exit_code
     except KeyboardInterrupt:
