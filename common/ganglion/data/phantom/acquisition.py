@@ -89,7 +89,7 @@ def _filter_norm(width: float) -> float:
     return float(np.sqrt((weights**2).sum()))
 
 
-def acquire(rng: np.random.Generator, signal: Array, grid: Grid, extent: Sequence[float], draw: ScanDraw) -> Array:
+def acquire(rng: np.random.Generator, signal: Array, grid: Grid, draw: ScanDraw) -> Array:
     """What the scanner makes of an ideal image with white matter at 1, back on the image's own grid.
 
     1. Multiply by a smooth bias field.
@@ -97,7 +97,7 @@ def acquire(rng: np.random.Generator, signal: Array, grid: Grid, extent: Sequenc
     3. Add Rician noise to the slices, correlated in plane.
     4. Interpolate linearly from the slices to the grid.
     """
-    bias = np.exp(np.float32(draw.bias) * random_field(rng, extent, draw.bias_scale, grid))
+    bias = np.exp(np.float32(draw.bias) * random_field(rng, draw.bias_scale, grid))
     image = signal * bias
     spacing = grid.spacing
     thick = draw.thickness > 1.2 * spacing[draw.axis]

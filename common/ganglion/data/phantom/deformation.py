@@ -91,7 +91,7 @@ def sample_vectors(vectors: Array, at: Array) -> Array:
 
 
 def subject_warp(
-    rng: np.random.Generator, atlas: Atlas, draw: ShapeDraw, extent: Sequence[float]
+    rng: np.random.Generator, atlas: Atlas, draw: ShapeDraw, extent: tuple[float, float, float]
 ) -> tuple[Array, Grid]:
     """Template voxel coordinates (3, X, Y, Z) of every point of a coarse lattice over the field of view.
 
@@ -106,7 +106,7 @@ def subject_warp(
     velocity = np.zeros((3, *grid.shape), dtype=np.float32)
     for scale, amplitude in draw.bends:
         for axis in range(3):
-            velocity[axis] += np.float32(amplitude) * random_field(rng, extent, scale, grid)
+            velocity[axis] += np.float32(amplitude) * random_field(rng, scale, grid)
     points = np.stack(np.meshgrid(*grid.positions, indexing="ij")).astype(np.float32)
     points += integrate(velocity, WARP_STEP)
     middle = np.asarray(extent, dtype=np.float32) / 2 + np.asarray(draw.shift, dtype=np.float32)

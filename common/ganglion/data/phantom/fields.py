@@ -7,7 +7,7 @@ seed gives the same bytes whatever the number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,13 @@ class Grid:
     Args:
         shape: voxels along each axis.
         spacing: voxel size in mm along each axis.
+        extent: size of the full field of view in mm.
         start: index of the first voxel within the full field of view; not 0 for a box cut out of it.
     """
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
+    extent: tuple[float, float, float]
     start: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -55,17 +57,17 @@ class Grid:
             inside = np.flatnonzero((centres >= low) & (centres <= high))
             start.append(int(inside[0]))
             shape.append(int(inside[-1] - inside[0] + 1))
-        return Grid((shape[0], shape[1], shape[2]), self.spacing, (start[0], start[1], start[2]))
+        return replace(self, shape=(shape[0], shape[1], shape[2]), start=(start[0], start[1], start[2]))
 
 
-def lattice(extent: Sequence[float], step: float) -> Grid:
+def lattice(extent: tuple[float, float, float], step: float) -> Grid:
     """A coarse grid with voxel centres every `step` mm that covers `extent` mm of each axis."""
     x, y, z = (int(np.ceil(e / step)) + 1 for e in extent)
-    return Grid((x, y, z), (step, step, step))
+    return Grid((x, y, z), (step, step, step), extent)
 
 
 def interpolate_axis(volume: Array, axis: int, source: Array, target: Array) -> Array:
-    """Linear interpolation along one axis from the positions `source` (evenly spaced) to `target`, clamped at the ends."""
+    """Linear interpolation along one axis from `source` (evenly spaced positions) to `target`, clamped at the ends."""
     step = float(source[1] - source[0]) if source.size > 1 else 1.0
     at = np.clip((target - source[0]) / step, 0, source.size - 1)
     low = np.minimum(at.astype(np.intp), max(source.size - 2, 0))
@@ -89,7 +91,7 @@ def to_grid(volume: Array, source: Grid, target: Grid) -> Array:
     return volume
 
 
-def random_field(rng: np.random.Generator, extent: Sequence[float], scale: float, grid: Grid) -> Array:
+def random_field(rng: np.random.Generator, scale: float, grid: Grid) -> Array:
     """A smooth Gaussian random field with mean 0 and variance about 1.
 
     It is drawn on a lattice of `scale` mm that covers the whole field of view and then interpolated, so that it is
@@ -97,11 +99,10 @@ def random_field(rng: np.random.Generator, extent: Sequence[float], scale: float
 
     Args:
         rng: where the numbers come from.
-        extent: size of the field of view in mm.
         scale: lattice step in mm; the field's correlation length is about 1.5 times that.
         grid: where the field is wanted.
     """
-    coarse = lattice(extent, scale)
+    coarse = lattice(grid.extent, scale)
     noise = rng.standard_normal(coarse.shape, dtype=np.float32)
     sigma = 0.8
     smooth = ndimage.gaussian_filter(noise, sigma, mode="wrap")

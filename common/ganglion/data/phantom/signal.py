@@ -69,7 +69,7 @@ def inversion_recovery(tr: float, te: float, ti: float) -> Sequence:
 
 
 def spoiled_gradient_echo(tr: float, te: float, flip: float) -> Sequence:
-    """The Ernst equation S = PD sin a (1 - E1) / (1 - cos a E1) exp(-TE/T2), E1 = exp(-TR/T1), flip angle in degrees."""
+    """Ernst equation S = PD sin a (1 - E1) / (1 - cos a E1) exp(-TE/T2), E1 = exp(-TR/T1), flip angle a in degrees."""
     angle = np.deg2rad(flip)
 
     def signal(s: Substance) -> float:

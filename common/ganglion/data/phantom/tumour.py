@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from .fields import Array, Grid
 
+Mask = NDArray[np.bool_]
 GROWTH_STEP = 2.5  # mm between the points on which tumours grow
 PROLIFERATION = 0.5  # per unit of time, with a diffusivity of 1 in white matter
 TIME_STEP = 0.15  # below the limit 1/6 of the explicit scheme
@@ -43,7 +45,7 @@ class TumourDraw:
 
 
 def draw_tumour(rng: np.random.Generator) -> TumourDraw:
-    """Draw one subject's tumour: from 5 to 150 ml, half of them log-uniform, half uniform from 25 ml; most have a rim."""
+    """Draw a tumour: from 5 to 150 ml, half of them log-uniform, half uniform from 25 ml; most have a rim."""
     small, large = np.exp(rng.uniform(np.log(5.0), np.log(150.0))), rng.uniform(25.0, 150.0)
     volume = float(small if rng.random() < 0.5 else large)
     kind = str(rng.choice(["ring", "solid", "low"], p=[0.6, 0.12, 0.28]))
@@ -184,7 +186,7 @@ class Tumour:
 
 
 def label_tumour(
-    draw: TumourDraw, grid: Grid, core_time: Array, oedema_time: Array, solid: Array, noise: Array
+    draw: TumourDraw, grid: Grid, core_time: Array, oedema_time: Array, solid: Mask, noise: Array
 ) -> Tumour:
     """Cut the arrival maps at the times that give the drawn volumes.
 
@@ -214,10 +216,10 @@ def label_tumour(
     return Tumour(label, nearness)
 
 
-def _earliest(time: Array, where: Array, count: float) -> np.ndarray:
+def _earliest(time: Array, where: Mask, count: float) -> Mask:
     """The `count` voxels of `where` with the smallest values."""
     values = time[where]
-    wanted = int(round(count))
+    wanted = round(count)
     if wanted >= values.size:
         return where.copy()
     limit = np.partition(values, max(wanted - 1, 0))[max(wanted - 1, 0)]
