@@ -177,7 +177,7 @@ def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
     if not isinstance(relative, str) or not text.strip() or "\0" in text:
         raise FileError(folder / FILE_NAME, f"{relative!r} for a file", "a relative path", "Correct it.")
     if leaves and not allow_outside:
-        mend = "Correct it, or pass --allow-outside if you trust this file."
+        mend = "Correct it, or, if you trust this file, allow it (--allow-outside; in a config: allow_outside)."
         raise FileError(folder / FILE_NAME, f"path {text!r}, which leaves the data folder", "a path inside it", mend)
     return Path(os.path.abspath(folder / text))
 
