@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from . import __version__
 from .errors import GanglionError, InputError
+from .reports.shell import command_line
 
 BUNDLE = "segan_transfer"
 BUNDLE_VARIABLE = "GANGLION_BUNDLE"
@@ -91,7 +91,7 @@ class Step:
     @property
     def line(self) -> str:
         """The command as it can be typed into a shell."""
-        return " ".join(_quoted(word) for word in self.words)
+        return command_line(self.words)
 
 
 def find_bundle(bundle: str | None = None) -> Path:
@@ -249,6 +249,7 @@ def _report(folder: Path, lines: Sequence[str], settings: Settings) -> Path:
         commands=lines,
         notes=[note],
         simulated=True,
+        logs=sorted((folder / "logs").glob("*.log")),
     )
 
 
@@ -288,10 +289,3 @@ def _rows(history: Path) -> int:
         return max(0, len(history.read_text(encoding="utf-8").splitlines()) - 1)
     except OSError:
         return 0
-
-
-def _quoted(word: str) -> str:
-    """Quote for a shell; a Python literal in double quotes, which reads better than its escape in single ones."""
-    if "'" in word and not set(word) & set('"$`\\!'):
-        return f'"{word}"'
-    return shlex.quote(word)

@@ -58,6 +58,20 @@ def finished(tmp_path):
         "epoch,iteration,critic/loss,segmenter/loss,segmenter/dice,val/mean_dice\n"
         "1,10,-0.2,0.9,0.7,\n2,20,-0.1,0.5,0.4,0.61\n3,30,nan,0.3,0.2,0.72\n"
     )
-    settings = {"seed": 11, "epochs": 3, "dataset_dir": "/home/somebody/data", "network_def": {}, "x": "$call()"}
-    (tmp_path / "run" / "config.json").write_text(json.dumps(settings))
+    knobs = {"epochs": 3, "dataset_dir": "/home/somebody/data", "network_def": {}, "x": "$call()", "_desc_": "words"}
+    command = [
+        "/x/monai/bundle/__main__.py",
+        "run",
+        "training",
+        "--dataset_dir",
+        "/home/somebody/data",
+        "--a",
+        "['b']",
+    ]
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"command": command, "seed": 11, "config": knobs}))
+    (tmp_path / "run" / "log.txt").write_text(
+        "2026-01-01 10:00:00,000 INFO begins\n"
+        "2026-01-01 10:00:01,000 WARNING 3 voxels of /home/somebody/data/sub-001.nii.gz were set to 0\n"
+        "2026-01-01 10:00:02,000 WARNING 3 voxels of /home/somebody/data/sub-001.nii.gz were set to 0\n"
+    )
     return tmp_path

@@ -1,4 +1,10 @@
-from ganglion.reports.provenance import describe_data, is_simulated, settings_of
+from ganglion.reports.provenance import (
+    command_of,
+    describe_data,
+    is_simulated,
+    settings_of,
+    warnings_of,
+)
 
 
 def test_fingerprint_follows_list_and_sizes(finished):
@@ -23,3 +29,14 @@ def test_description(finished):
 
 def test_settings_are_plain_and_free_of_folders(finished):
     assert settings_of(finished / "run") == {"seed": "11", "epochs": "3", "dataset_dir": "data"}
+
+
+def test_command_as_it_was_typed(finished):
+    (line,) = command_of(finished / "run")
+    assert line == "python -m monai.bundle run training --dataset_dir /home/somebody/data --a \"['b']\""
+    assert command_of(finished / "data") == []
+
+
+def test_warnings_once_and_without_folders(finished):
+    assert warnings_of([finished / "run" / "log.txt"]) == ["3 voxels of .../sub-001.nii.gz were set to 0"]
+    assert warnings_of([finished / "nowhere.txt"]) == []

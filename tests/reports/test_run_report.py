@@ -83,6 +83,14 @@ def test_curves_commands_seeds_and_fingerprint(finished):
     assert re.search(r"<td>monai</td><td>1\.", text)
 
 
+def test_command_of_the_run_and_its_warnings(finished):
+    text = report(finished, commands=[])
+    assert "python -m monai.bundle run training --dataset_dir .../data" in text
+    assert "<li>3 voxels of .../sub-001.nii.gz were set to 0</li>" in text
+    (finished / "run" / "log.txt").unlink()
+    assert "<h2>Warnings</h2>" not in report(finished)
+
+
 def test_hostile_names_stay_text(finished):
     """A subject's name, a command, a note and a title are shown, never run."""
     bad = "<script>alert(1)</script>"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..data.datalist import FILE_NAME, DataList, inside, read_dataset_json
 from ..errors import InputError
 from ..keys import IMAGE, LABEL
+from .shell import command_line, without_folders
 
 
 def read_json(path: Path) -> Any:
@@ -25,10 +26,26 @@ def read_json(path: Path) -> Any:
 
 
 def settings_of(run_dir: Path) -> dict[str, str]:
-    """The settings at the top of the run's config.json: plain values only; of a path the last part only."""
-    path = run_dir / "config.json"
-    content = read_json(path) if path.is_file() else {}
-    return {name: _plain(value) for name, value in content.items() if _is_plain(name, value)}
+    """The plain settings of the run's config.json, which are what a person sets; of a path the last part only."""
+    content = _config(run_dir)
+    plain = {**content, **content.get("config", {})}
+    return {name: _plain(value) for name, value in plain.items() if name != "command" and _is_plain(name, value)}
+
+
+def command_of(run_dir: Path) -> list[str]:
+    """The command line that started the run, as far as its config.json tells."""
+    words = [str(word) for word in _config(run_dir).get("command", [])]
+    if not words:
+        return []
+    module = "python -m monai.bundle" if words[0].replace("\\", "/").endswith("monai/bundle/__main__.py") else words[0]
+    return [f"{module} {command_line(words[1:])}"]
+
+
+def warnings_of(logs: Iterable[Path], limit: int = 20) -> list[str]:
+    """What was logged as a warning, each sentence once."""
+    lines = [line for log in logs if log.is_file() for line in log.read_text("utf-8", "replace").splitlines()]
+    said = dict.fromkeys(line.split("WARNING", 1)[1].lstrip(" :-") for line in lines if "WARNING" in line)
+    return [without_folders(sentence) for sentence in said][:limit]
 
 
 def describe_data(dataset_dir: Path, allow_outside: bool = False) -> dict[str, str]:
@@ -68,6 +85,12 @@ def is_simulated(description: Mapping[str, str]) -> bool:
 def _settings_line(simulated: object) -> str:
     """How a simulated cohort was made, as one line."""
     return ", ".join(f"{k} {v}" for k, v in simulated.items()) if isinstance(simulated, dict) else ""
+
+
+def _config(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / "config.json"
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _is_plain(name: str, value: object) -> bool:

@@ -15,7 +15,8 @@ from .curves import curve_cards, no_curves, read_history
 from .environment import describe_environment
 from .html import Markup, card, facts, image, join, legend, page, section, tag, write_page
 from .overlays import LEGEND, Case, draw, find_cases, largest_slice, pick
-from .provenance import describe_data, is_simulated, settings_of
+from .provenance import command_of, describe_data, is_simulated, settings_of, warnings_of
+from .shell import without_folders
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def write_report(
     notes: Sequence[str] = (),
     simulated: bool | None = None,
     contrast: str = "FLAIR",
+    logs: Sequence[PathLike] = (),
 ) -> Path:
     """Write one HTML file that shows a training, an evaluation, or both.
 
@@ -51,10 +53,11 @@ def write_report(
         title: headline.
         name: what the scored weights are called where they are compared.
         compare: name and evaluation folder of others, scored on the same subjects.
-        commands: the command lines that were run, in order.
+        commands: the command lines that were run, in order; when empty, the one that the run folder remembers.
         notes: sentences that the reader has to know.
         simulated: whether the data are simulated; None asks the data set's own name and description.
         contrast: contrast to show in the pictures, where there is one.
+        logs: further logs whose warnings the reader has to know; the run's own log.txt is read anyway.
 
     Returns:
         The path of the file.
@@ -71,6 +74,8 @@ def write_report(
             cases = _cases(Path(dataset_dir), section_name, Path(predictions_dir or evaluation_dir), contrast)
             parts.append(_picture_section(scores, cases, simulated, remarks))
     parts.append(section("Curves", _curves(run_dir)))
+    known = [Path(log) for log in logs] + ([Path(run_dir) / "log.txt"] if run_dir is not None else [])
+    parts.append(_warning_section(warnings_of(known)))
     parts.append(_provenance_section(run_dir, data, commands, simulated))
     warning = "Simulated data: these numbers say nothing about patients" if simulated else ""
     lead = join(tag("p", remark) for remark in remarks)
@@ -131,17 +136,25 @@ def _curves(run_dir: PathLike | None) -> Markup:
     return tag("div", *curve_cards(read_history(path)), class_="grid")
 
 
+def _warning_section(sentences: Sequence[str]) -> Markup:
+    """Fallbacks and oddities of the run; nothing where there was none."""
+    return section("Warnings", tag("ul", *(tag("li", said) for said in sentences))) if sentences else Markup("")
+
+
 def _provenance_section(
     run_dir: PathLike | None, data: Mapping[str, str], commands: Sequence[str], simulated: bool
 ) -> Markup:
     cards: list[Markup] = []
+    if run_dir is not None and not commands:
+        commands = command_of(Path(run_dir))
     if data:
         kind = "simulated" if simulated else "as the data set describes it"
         cards.append(card("Data", facts({**data, "kind": kind})))
     if run_dir is not None:
         cards.append(card("Settings and seeds of the training", facts(settings_of(Path(run_dir)))))
     cards.append(card("Software and device", facts(describe_environment())))
-    return section("What was run", *(tag("pre", command) for command in commands), tag("div", *cards, class_="grid"))
+    lines = [tag("pre", without_folders(command)) for command in commands]
+    return section("What was run", *lines, tag("div", *cards, class_="grid"))
 
 
 def _folded(title: str, content: Markup) -> Markup:
