@@ -18,7 +18,7 @@ import fire
 from .bundle_runs import command, compare, row, run, write_table
 
 COHORT = {"subjects": 90, "seed": 1, "spacing": 2.0, "splits": "60,10,20"}
-BUDGET = {"epochs": 160, "val_interval": 10, "precision": "bf16"}
+BUDGET = {"epochs": 140, "val_interval": 10, "precision": "bf16"}
 ROWS = {
     "reference": [],
     "no_critic": ["variants/no_critic"],
