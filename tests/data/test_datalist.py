@@ -109,7 +109,9 @@ def test_missing_label_and_wrong_count(dataset):
         load_items(folder, "test")
 
 
-@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b.nii", "C:\\b.nii", "\\b.nii"])
+@pytest.mark.parametrize(
+    "path", ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "..\\b.nii", "C:\\b.nii", "\\b.nii"]
+)
 def test_paths_that_leave_the_folder(dataset, path):
     folder = dataset(test=[{"image": path, "label": "d/d_label.nii.gz"}])
     with pytest.raises(InputError, match="which leaves the data folder.*--allow-outside"):
@@ -118,6 +120,12 @@ def test_paths_that_leave_the_folder(dataset, path):
     folder = dataset(test=[{"image": "d/d_T1.nii.gz", "label": path}])
     with pytest.raises(InputError, match="which leaves the data folder"):
         load_items(folder, "test")
+
+
+def test_path_that_comes_back_stays(dataset):
+    folder = dataset(test=[{"image": "a/../d/d_T1.nii.gz", "label": "./d/d_label.nii.gz"}])
+    item = load_items(folder, "test")[0]
+    assert (item["image"], item["label"]) == (str(folder / "d" / "d_T1.nii.gz"), str(folder / "d" / "d_label.nii.gz"))
 
 
 def test_odd_paths(dataset):

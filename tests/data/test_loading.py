@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.data import DataLoader, Dataset, MetaTensor
+from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch, list_data_collate
 from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd, SaveImaged, SpatialPadd
 
 from ganglion.data import LoadContrastsd, LoadLabeld, ResampleSpacingd
@@ -245,6 +245,7 @@ def test_outputs_lie_voxel_exact_on_the_inputs_grid_for_all_48_axis_orders(tmp_p
         item = pre({"image": str(file)})
         assert nib.aff2axcodes(item["image"].affine.numpy()) == ("R", "A", "S")
         item["pred"] = item["image"].clone()
+        (item,) = decollate_batch(list_data_collate([item]))  # as an evaluator hands it on
         post(item)
         saved = nib.load(tmp_path / f"sub{number}_pred.nii.gz")
         np.testing.assert_array_equal(np.asarray(saved.dataobj).squeeze(), data, err_msg=f"{order} {signs}")

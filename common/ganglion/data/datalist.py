@@ -12,6 +12,7 @@ Paths are POSIX and relative to the folder. `label_map` (optional) says which co
 
 import json
 import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -173,7 +174,8 @@ def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
     """
     text = str(relative)
     pure, windows = PurePosixPath(text), PureWindowsPath(text)
-    leaves = pure.is_absolute() or bool(windows.drive or windows.root) or ".." in (*pure.parts, *windows.parts)
+    leaves = pure.is_absolute() or bool(windows.drive or windows.root)
+    leaves = leaves or ".." in (*PurePosixPath(posixpath.normpath(text)).parts, *windows.parts[:1])
     if not isinstance(relative, str) or not text.strip() or "\0" in text:
         raise FileError(folder / FILE_NAME, f"{relative!r} for a file", "a relative path", "Correct it.")
     if leaves and not allow_outside:
