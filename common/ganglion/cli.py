@@ -154,6 +154,34 @@ class Commands:
 
     @staticmethod
     @command
+    def report(
+        out: str,
+        *,
+        run: str | None = None,
+        evaluation: str | None = None,
+        dataset: str | None = None,
+        section: str = "test",
+        compare: str | None = None,
+        title: str = "Report",
+    ) -> None:
+        """Write one HTML file about a training, an evaluation, or both.
+
+        Args:
+            out: file to write
+            run: folder of a training: curves and settings
+            evaluation: folder with scores.json and the predictions
+            dataset: folder of the data that were scored: pictures and fingerprint
+            section: list of the data set that was scored
+            compare: folder of another evaluation of the same subjects, for the paired difference
+            title: headline
+        """
+        from .reports import write_report
+
+        others = {"the other": compare} if compare else None
+        print(write_report(out, run, evaluation, dataset, section, title=title, compare=others))
+
+    @staticmethod
+    @command
     def info() -> None:
         """Print the versions of the software and the devices that it finds."""
         from .reports.environment import describe_environment

@@ -228,12 +228,12 @@ def _report(folder: Path, lines: Sequence[str], settings: Settings) -> Path:
     from .reports.scores import read_scores
 
     scores = read_scores(folder / "after")
-    _, row = pick(scores["subjects"])[1]
-    cases = find_cases(load_items(folder / "data", "test"), CONTRASTS, folder / "after", "FLAIR")
-    case = next(case for case in cases if case.subject == row["subject"])
     count = len(scores["subjects"])
-    words = f"Simulated scan: the median of {count} test subjects by Dice ({row['dice']:.2f} for this one)"
-    write_picture(folder / "picture.png", case, words)
+    cases = find_cases(load_items(folder / "data", "test"), CONTRASTS, folder / "after", "FLAIR")
+    files = {case.subject: case for case in cases}
+    shown = [(f"{place}: Dice {row['dice']:.2f}", files[row["subject"]]) for place, row in pick(scores["subjects"])]
+    headline = f"Simulated scans, FLAIR; chosen by Dice from {count} test subjects, which no training has seen"
+    write_picture(folder / "picture.png", shown, headline)
     note = (
         f"A demonstration: {settings.epochs} epochs from the shipped weights on a handful of simulated subjects. The "
         f"scores are of {count} other simulated subjects, which no training has seen."

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from ganglion.cli import main
 from ganglion.errors import InputError
 from ganglion.reports import write_report
 
@@ -132,3 +133,14 @@ def test_missing_parts_are_named(finished):
         report(finished, evaluation_dir=finished / "data")
     with pytest.raises(InputError, match=r"history\.csv: found none in data"):
         report(finished, run_dir=finished / "data")
+    with pytest.raises(InputError, match="found neither"):
+        report(finished, run_dir=None, evaluation_dir=None)
+
+
+def test_from_the_command_line(finished, capsys):
+    out = finished / "by_hand.html"
+    folders = {"run": "run", "evaluation": "evaluation", "dataset": "data"}
+    words = [word for name, folder in folders.items() for word in (f"--{name}", str(finished / folder))]
+    assert main(["report", str(out), *words, "--title", "By hand"]) == 0
+    assert "<h1>By hand</h1>" in out.read_text()
+    assert capsys.readouterr().out.strip() == str(out)

@@ -62,6 +62,8 @@ def write_report(
     Returns:
         The path of the file.
     """
+    if run_dir is None and evaluation_dir is None:
+        raise InputError("A report needs the folder of a training or of an evaluation, or both; found neither.")
     data = describe_data(Path(dataset_dir)) if dataset_dir else {}
     simulated = is_simulated(data) if simulated is None and data else bool(simulated)
     remarks = list(notes)
