@@ -103,12 +103,12 @@ class AnatomyDraw:
     folds: float
 
 
-def draw_anatomy(rng: np.random.Generator) -> AnatomyDraw:
-    """Draw one subject's anatomy parameters."""
+def draw_anatomy(rng: np.random.Generator, white: float = 0.0) -> AnatomyDraw:
+    """Draw one subject's anatomy parameters; `white` shifts the border in favour of white matter."""
     return AnatomyDraw(
         float(rng.uniform(0.52, 0.61)),
         float(rng.uniform(1.9, 2.8)),
-        float(rng.uniform(-0.1, 0.06)),
+        float(rng.uniform(-0.1, 0.06)) + white,
         float(rng.uniform(0.0, 0.16)),
     )
 

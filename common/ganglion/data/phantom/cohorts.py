@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import keys
-from . import brats
+from . import brats, iseg, mrbrains
 
 Simulation = Callable[[np.random.SeedSequence, float], tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]
 
@@ -42,5 +42,21 @@ COHORTS: dict[str, Cohort] = {
         keys.CONTRASTS,
         {name: code for code, name in keys.TUMOUR.items()},
         brats.simulate,
+    ),
+    "iseg": Cohort(
+        "iseg",
+        2,
+        "simulated six-month-old infants in the isointense phase, T1 and T2, skull-stripped; no scan of any child",
+        ("T1", "T2"),
+        {name: code for code, name in keys.TISSUES.items()},
+        iseg.simulate,
+    ),
+    "mrbrains": Cohort(
+        "mrbrains",
+        3,
+        "simulated ageing adults, T1, T1-IR and FLAIR in thick slices, skull-stripped; no scan of any patient",
+        ("T1", "IR", "FLAIR"),
+        mrbrains.LABELS,
+        mrbrains.simulate,
     ),
 }

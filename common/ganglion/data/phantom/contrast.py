@@ -107,6 +107,11 @@ def lesion_maps(rng: np.random.Generator, grid: Grid, tumour: Tumour, lesion: Le
     return LesionMaps(dead, rim, water, fluid, agent, faint, grain)
 
 
+def gain_of_water(sequence: Sequence, healthy: dict[str, Substance], wet: Substance, water: Array) -> Array:
+    """By how much free water changes a tissue's signal (X, Y, Z)."""
+    return ramp(sequence, healthy["WM"], wet, water) / np.float32(sequence(healthy["WM"]))
+
+
 def compose(
     name: str,
     sequence: Sequence,
@@ -135,8 +140,8 @@ def compose(
         sequence(s.with_contrast(c if enhanced else 0.0))
         for s, c in ((healthy["CSF"], 0.0), (healthy["GM"], 0.04), (healthy["WM"], 0.015))
     )
-    wetter = ramp(sequence, healthy["WM"], lesion.oedema, maps.water) / np.float32(sequence(healthy["WM"]))
-    image = (tissue.gm * np.float32(grey) + tissue.wm * np.float32(white)) * wetter
+    image = tissue.gm * np.float32(grey) + tissue.wm * np.float32(white)
+    image *= gain_of_water(sequence, healthy, lesion.oedema, maps.water)
     image += tissue.csf * (np.float32(csf) + (mimics.flow * np.float32(grey) if name == "FLAIR" else np.float32(0.0)))
     image += np.clip(tissue.depth / 1.5, 0.0, 1.0) * (mimics.rim * np.float32(white) - image)
     dead = ramp(sequence, lesion.solid, lesion.fluid, maps.fluid)

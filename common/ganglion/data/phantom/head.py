@@ -30,10 +30,17 @@ class Head:
     folds: int
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, full: Grid, size: float = 0.93) -> Head:
-        """Draw a head for the field of view `full`; `size` is its mean scale against the template."""
+    def drawn(cls, rng: np.random.Generator, full: Grid, size: float = 0.93, white: float = 0.0) -> Head:
+        """Draw a head for the field of view `full`.
+
+        Args:
+            rng: where the numbers come from.
+            full: the field of view.
+            size: mean scale against the template.
+            white: shift of the border between grey and white matter in favour of white.
+        """
         atlas = load_atlas(full.spacing[0])
-        anatomy, shape = draw_anatomy(rng), draw_shape(rng, size)
+        anatomy, shape = draw_anatomy(rng, white), draw_shape(rng, size)
         warp, lattice = subject_warp(rng, atlas, shape, full.extent)
         return cls(atlas, anatomy, warp, lattice, int(rng.integers(2**32)))
 

@@ -30,7 +30,7 @@ class Mimics:
 
 def draw_mimics(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> Mimics:
     """Caps, small hyperintensities, vessels, moving fluid and remains of the skull."""
-    water = _periventricular(rng, grid, tissue) + _hyperintensities(rng, grid, tissue)
+    water = free_water(rng, grid, tissue)
     tubes = np.abs(random_field(rng, 9.0, grid)) < 0.13
     tubes &= np.abs(random_field(rng, 9.0, grid)) < 0.13
     vessels = tubes & (tissue.csf + 0.3 * rng.random() > 0.35)
@@ -41,6 +41,11 @@ def draw_mimics(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> Mimics:
     patches = np.clip(0.5 + 0.5 * random_field(rng, 10.0, grid), 0.0, 1.5)
     rim = np.float32(rng.uniform(0.1, 1.2)) * patches
     return Mimics(np.clip(water, 0.0, 1.0), share, moving.astype(np.float32), rim.astype(np.float32))
+
+
+def free_water(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> Array:
+    """Free water (X, Y, Z) of white matter that ages: about the ventricles, and in spots."""
+    return _periventricular(rng, grid, tissue) + _hyperintensities(rng, grid, tissue)
 
 
 def _periventricular(rng: np.random.Generator, grid: Grid, tissue: Tissue) -> Array:

@@ -68,6 +68,11 @@ def inversion_recovery(tr: float, te: float, ti: float) -> Sequence:
     return lambda s: float(s.pd * abs(1.0 - 2.0 * np.exp(-ti / s.t1) + np.exp(-tr / s.t1)) * np.exp(-te / s.t2))
 
 
+def inversion_recovery_real(tr: float, te: float, ti: float) -> Sequence:
+    """The signed S = PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2), raised by 0.6 so that nothing is negative."""
+    return lambda s: float(s.pd * (1.0 - 2.0 * np.exp(-ti / s.t1) + np.exp(-tr / s.t1)) * np.exp(-te / s.t2) + 0.6)
+
+
 def spoiled_gradient_echo(tr: float, te: float, flip: float) -> Sequence:
     """Ernst equation S = PD sin a (1 - E1) / (1 - cos a E1) exp(-TE/T2), E1 = exp(-TR/T1), flip angle a in degrees."""
     angle = np.deg2rad(flip)
