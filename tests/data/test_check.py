@@ -217,3 +217,7 @@ def test_checking_and_converting_import_no_torch():
         "sys.exit(bool({'torch', 'monai', 'itk', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_simulated_cohort_is_flawless(brats_cohort):
+    assert check_dataset(brats_cohort) == []
