@@ -110,7 +110,7 @@ def test_missing_label_and_wrong_count(dataset):
 
 
 @pytest.mark.parametrize(
-    "path", ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "..\\b.nii", "C:\\b.nii", "\\b.nii"]
+    "path", ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "..\\b.nii", "C:b.nii", "\\b.nii"]
 )
 def test_paths_that_leave_the_folder(dataset, path):
     folder = dataset(test=[{"image": path, "label": "d/d_label.nii.gz"}])
@@ -133,6 +133,15 @@ def test_odd_paths(dataset):
         folder = dataset(test=[{"image": "d/d_T1.nii.gz", "label": path}])
         with pytest.raises(InputError, match="for a file, expected a relative path"):
             load_items(folder, "test")
+
+
+def test_a_subject_twice_would_overwrite_its_own_output(dataset):
+    image = [f"d/d_{c}.nii.gz" for c in CONTRASTS]
+    folder = dataset(test=[{"subject": "d 1", "image": image}, {"subject": "d+1", "image": image}])
+    with pytest.raises(InputError, match="found subject d-1 twice"):
+        inference_items(folder, "test")
+    with pytest.raises(InputError, match="found subject s twice"):
+        inference_items(images=[["x/s_T1.nii.gz"], ["y/s_T1.nii.gz"]])
 
 
 def test_images_given_by_hand(dataset):

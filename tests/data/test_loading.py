@@ -39,6 +39,17 @@ def test_list_of_files_becomes_channels_in_order(files):
     assert out.meta["filename_or_obj"] == "anna"
 
 
+def test_each_file_is_opened_once(files, monkeypatch):
+    opened = []
+    load = nib.load
+    monkeypatch.setattr(nib, "load", lambda path, **options: opened.append(str(path)) or load(path, **options))
+    LoadContrastsd()({"image": files})
+    assert opened == files
+    opened.clear()
+    LoadContrastsd()({"image": files[2]})
+    assert sorted(opened) == sorted(files)
+
+
 def test_one_file_of_one_contrast_finds_its_siblings(files):
     expected = LoadContrastsd()({"image": files})["image"]
     for file in files:

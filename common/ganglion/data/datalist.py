@@ -120,7 +120,8 @@ def load_items(
             "Choose the configuration for the contrasts that you have, or convert the data with them.",
         )
     channels = [data.contrasts.index(name) for name in wanted]
-    return [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
+    items = [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
+    return _each_once(path, items)
 
 
 def inference_items(
@@ -148,7 +149,7 @@ def inference_items(
         subjects = [list(images)]
     else:
         subjects = list(images)
-    return [_given_item(image, contrasts) for image in subjects]
+    return _each_once(Path("images"), [_given_item(image, contrasts) for image in subjects])
 
 
 def write_dataset_json(dataset_dir: str | Path, content: Mapping[str, Any]) -> Path:
@@ -211,6 +212,16 @@ def _item(
         if data.label_map is not None:
             item[CODES] = dict(data.label_map)
     return item
+
+
+def _each_once(where: Path, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items, if no two share a name, since outputs and scores are named by subject."""
+    names = [item[SUBJECT] for item in items]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        mend = "Give each its own name, of letters, digits, - and _, or drop one."
+        raise FileError(where, f"subject {', '.join(twice)} twice", "each subject once", mend)
+    return items
 
 
 def _given_item(image: Any, contrasts: Sequence[str] | None) -> dict[str, Any]:

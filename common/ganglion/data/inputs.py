@@ -38,7 +38,7 @@ def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | N
             "Give one file a contrast in that order, or choose the configuration for the contrasts that you have.",
         )
     require_order(files, contrasts)
-    volumes = [open_volume(file) for file in files]
+    volumes = [first if file == first.path else open_volume(file) for file in files]
     for volume in volumes:
         require_one_channel(volume)
         require_same_grid(volumes[0], volume)

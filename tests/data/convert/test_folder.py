@@ -80,6 +80,21 @@ def test_codes_known_stated_and_unknown(tmp_path, save, label):
     np.testing.assert_array_equal(out, np.array([0, 1, 2, 1, 3])[five])
 
 
+def test_sessions_of_a_patient_stay_together(tmp_path, save, label):
+    for patient in range(6):
+        for session in (1, 2):
+            stem = f"sub-{patient}_ses-{session}"
+            save(
+                tmp_path / "src" / f"sub-{patient}" / f"ses-{session}" / f"{stem}_T1w.nii.gz",
+                seed=2 * patient + session,
+            )
+            save(tmp_path / "src" / f"sub-{patient}" / f"ses-{session}" / f"{stem}_seg.nii.gz", label)
+    convert("folder", tmp_path / "src", tmp_path / "dst", fractions=(0.5, 0.25, 0.25))
+    homes = [{e["subject"][:5] for e in content(tmp_path / "dst")[n]} for n in ("training", "validation", "test")]
+    assert sum(map(len, homes)) == 6
+    assert all(homes)
+
+
 def test_labels_without_images_are_told(tmp_path, save, label):
     save(tmp_path / "src" / "a_T1.nii.gz")
     save(tmp_path / "src" / "zoe_label.nii.gz", label)

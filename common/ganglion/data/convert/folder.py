@@ -4,6 +4,7 @@
 together; a name of nothing but the contrast takes its folder's name. A brain mask is not a label.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from ..naming import parse, stem
 from ..volumes import read_voxels
 from .cases import TUMOUR_LABELS, Case, Source, nothing_found, one_file_each, one_label, volumes_in
 
+# Time points of one patient (sub-01_ses-2, sub-01_visit3) go into the same list.
+_SESSION = re.compile(r"[_-](?:ses|session|visit|time|tp)[-_]?[A-Za-z0-9]+$", re.IGNORECASE)
 _LOOKED_AT = 20  # labels read to learn the codes; the check reads all
 
 
@@ -53,7 +56,8 @@ def find(
     cases = []
     for subject, own in images.items():
         chosen = one_file_each(src, subject, own, wanted)
-        cases.append(Case(subject, chosen, one_label(src, subject, labels.get(subject, []))))
+        patient = _SESSION.sub("", subject)
+        cases.append(Case(subject, chosen, one_label(src, subject, labels.get(subject, [])), patient=patient))
     names, mapping = _codes([case.label for case in cases if case.label], label_name, label_map)
     return Source("Converted from a folder of images.", wanted, cases, names, mapping, notes=notes)
 
