@@ -108,7 +108,7 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
 
 
 def test_the_sweep_found_all_variants():
-    assert len(VARIANTS) == 14
+    assert len(VARIANTS) == 16
     assert {"paper", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "frozen_critic"} <= set(VARIANTS)
 
 
@@ -223,8 +223,8 @@ def test_train_and_inference_agree():
 
 
 @pytest.mark.parametrize("kind, names", [("train", ["train.json"]), ("infer", ["inference.json"])])
-def test_properties_that_clients_ask_for_exist(kind, names, bundle, brats_cohort):
-    flow = workflow(kind, bundle, names, dataset_dir=str(brats_cohort))
+def test_properties_that_clients_ask_for_exist(kind, names, bundle, brats_cohort, weights):
+    flow = workflow(kind, bundle, names, dataset_dir=str(brats_cohort), width=4, weights=str(weights))
     assert not flow.check_properties()
 
 
