@@ -22,7 +22,6 @@ BUNDLE_VARIABLE = "GANGLION_BUNDLE"
 PACKAGE = str(__package__)
 MARKER = ".demo.json"
 OURS = ("data", BUNDLE, "run", "before", "after", "new_scans", "logs", "report.html", "picture.png")
-LEARNING_RATE = 1e-4
 SHIPPED, TUNED = "shipped weights", "after training"
 
 
@@ -164,7 +163,6 @@ def _bundle_steps(folder: Path, settings: Settings) -> list[Step]:
     root = folder / BUNDLE
     served = f"{root}/configs/inference.json"
     scored = str([served, f"{root}/configs/evaluate.json"])
-    weights = str({"segmenter": f"{root}/models/model.pt"})
 
     def words(run: str, config: str, output: str, *more: str) -> tuple[str, ...]:
         start = ("python", "-m", "monai.bundle", "run", run, "--config_file", config, "--bundle_root", str(root))
@@ -173,15 +171,14 @@ def _bundle_steps(folder: Path, settings: Settings) -> list[Step]:
     def predictions(output: str) -> Callable[[], int]:
         return lambda: len(list((folder / output).glob("*_pred.nii.gz")))
 
-    often = str(max(1, epochs // 4))
-    knobs = ("--epochs", str(epochs), "--val_interval", often, "--learning_rate", str(LEARNING_RATE))
-    config = f"{root}/configs/train.json"
+    tuned = str([f"{root}/configs/train.json", f"{root}/configs/variants/fine_tune.json"])
+    knobs = ("--epochs", str(epochs), "--val_interval", str(max(1, epochs // 4)))
     return [
         Step("before", "Score the shipped weights", words("evaluating", scored, "before"), test, predictions("before")),
         Step(
             "training",
             f"Train for {epochs} epochs, critic against segmenter, from the shipped weights",
-            words("training", config, "run", *knobs, "--start_from", weights),
+            words("training", tuned, "run", *knobs),
             epochs,
             lambda: _rows(folder / "run" / "history.csv"),
         ),
