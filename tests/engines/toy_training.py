@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -181,12 +182,20 @@ def main():
     parser.add_argument("--stop-at", type=int, help="iteration in which the process signals itself")
     parser.add_argument("--stop-in-validation", type=int, help="epoch in whose validation it does so")
     parser.add_argument("--signal", default="SIGTERM")
+    parser.add_argument("--group", action="store_true", help="signal the workers too, as job schedulers do")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.group:
+        os.setpgid(0, 0)
     trainer, run = build(options.run_dir, options.epochs, options.workers)
 
     def signal_self():
-        os.kill(os.getpid(), getattr(signal, options.signal))
+        number = getattr(signal, options.signal)
+        if options.group:
+            os.killpg(0, number)
+            time.sleep(0.2)
+        else:
+            os.kill(os.getpid(), number)
 
     @trainer.on(Events.ITERATION_STARTED)
     def _(engine):

@@ -30,8 +30,9 @@ class AlternatingTrainer(SupervisedTrainer):
     objective runs under autocast; the gradient is averaged over ``accumulate`` batches, checked and clipped; the
     optimiser steps; ``after_step`` and the scheduler follow. Networks that no phase trains stay in eval mode.
 
-    ``engine.state.output`` is ``{"loss": ..., "<phase>/<term>": ...}``: detached float tensors on the CPU, means over
-    the accumulated batches. ``loss`` is the latest of the first phase that trains the deployed network (until that
+    ``engine.state.output`` is ``[{"loss": ..., "<phase>/<term>": ...}]``: one dictionary in a list, the form that
+    MONAI's handlers read through ``from_engine(["loss"], first=True)``, of detached float tensors on the CPU, means
+    over the accumulated batches. ``loss`` is the latest of the first phase that trains the deployed network (until that
     phase has run once, that of the last phase that ran). A term of a phase that was not due is absent.
 
     All randomness is drawn anew from (seed, epoch) when an epoch starts, so a training that resumes there is exact.
@@ -158,7 +159,7 @@ class AlternatingTrainer(SupervisedTrainer):
             restore_random_states(self._pending_random_states)
             self._pending_random_states = None
 
-    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:
+    def _iteration(self, engine: Any, batchdata: Any) -> list[dict[str, Tensor]]:
         batches = batchdata if self.accumulate > 1 else [batchdata]
         batches = [move(batch, self.state.device, self.non_blocking) for batch in batches]
         for name, network in self.networks.items():
@@ -168,10 +169,9 @@ class AlternatingTrainer(SupervisedTrainer):
         for phase in self.phases:
             if phase.due(self.state.iteration, self.state.epoch):
                 checks += self._run_phase(phase, batches)
-        output = self._check_and_report(checks, batchdata)
-        self.state.output = output
+        self.state.output = [self._check_and_report(checks, batchdata)]
         self.fire_event(IterationEvents.MODEL_COMPLETED)
-        return output
+        return list(self.state.output)
 
     def _run_phase(self, phase: Phase, batches: list[Any]) -> list[tuple[Phase, str, Tensor]]:
         """One update; returns what must be finite: the terms, the norm of the gradient, the norm of the weights."""
@@ -280,7 +280,7 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def move(value: Any, device: torch.device, non_blocking: bool = False) -> Any:
-    """Copy all tensors of a nested batch to a device, as plain tensors: MONAI's metadata cost time in every operation."""
+    """Copy all tensors of a nested batch to a device, as plain tensors: metadata cost time in every operation."""
     if isinstance(value, Tensor):
         return value.as_subclass(Tensor).to(device, non_blocking=non_blocking)
     if isinstance(value, Mapping):

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,12 +22,12 @@ STORAGE_FAULTS = {getattr(errno, name, -1) for name in ("ENOSPC", "EROFS", "EACC
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a StorageError that names the file."""
+    """Turn a full or read-only disk into a StorageError, a path that cannot be into an InputError, naming the file."""
     try:
         yield
     except OSError as error:
         if error.errno not in STORAGE_FAULTS:
-            raise
+            raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
         raise StorageError(
             f"cannot write {path}: {error.strerror}; free space or rights there, or choose another folder; "
             "what was saved before is whole"
@@ -92,8 +93,12 @@ def save_atomically(state: Any, path: Path, keep_former: Path | None = None) -> 
 
 
 def load_plain(path: Path) -> Any:
-    """Load tensors and plain containers onto the CPU; an InputError names a file that holds anything else."""
+    """Load tensors and plain containers onto the CPU; an InputError names a file that is damaged or holds more."""
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:  # torch.load does not look at the checksums
+                    raise zipfile.BadZipFile("checksum")
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise

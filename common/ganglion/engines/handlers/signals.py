@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class StopSignals:
 
     @staticmethod
     def shelter_workers(loader: Any) -> None:
-        """Let a loader's worker processes ignore the signals, which schedulers send to every process of a job.
+        """Let a loader's worker processes outlast the signals, which schedulers send to every process of a job.
 
         Workers that die would end the training in the middle of an iteration; they leave with their parent anyway.
         """
@@ -51,11 +52,21 @@ class StopSignals:
 
 
 class _Sheltered:
+    """A worker's first act: obey SIGTERM only if the parent process sent it, as it does to clear up."""
+
     def __init__(self, init: Callable[[int], None] | None) -> None:
         self.init = init
 
     def __call__(self, worker: int) -> None:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if hasattr(signal, "sigwaitinfo"):  # not on every system
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
         if self.init is not None:
             self.init(worker)
+
+
+def _obey(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(128 + signal.SIGTERM)

@@ -157,7 +157,8 @@ class TrainingRun:
         self._closed_epoch = state["closed_epoch"]
         self.trainer.last_checkpoint = str(path)
         logger.info("resuming from %s: epoch %d, iteration %d", path, state["trainer"]["epoch"], self._iteration)
-        self.history.write()
+        if self.trainer.state.epoch < self.trainer.state.max_epochs:
+            self.history.write()
         return self._closed_epoch < self.trainer.state.epoch
 
     @property
@@ -174,11 +175,12 @@ class TrainingRun:
 
     def _iteration_completed(self) -> None:
         state = self.trainer.state
-        self.history.add(state.output)
+        output = state.output[0]
+        self.history.add(output)
         if self._first:
-            self.progress.step(float(state.output["loss"]))
+            self.progress.step(float(output["loss"]))
             if self.curves is not None:
-                self.curves.add_iteration(state.output, state.iteration)
+                self.curves.add_iteration(output, state.iteration)
         self._stop_if_asked()
 
     def _validated(self) -> None:

@@ -1,0 +1,307 @@
+"""The run folder: what is in it, who may use it, how a training goes on."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from ignite.engine import Events
+
+from ganglion.engines import AlternatingTrainer
+from ganglion.engines.handlers import TrainingRun
+from ganglion.engines.handlers.checkpoint import load_plain
+from ganglion.errors import DivergedError, InputError, StorageError
+
+
+def rows(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_what_was_promised(toy, tmp_path):
+    run, model = tmp_path / "run", tmp_path / "models" / "model.pt"
+    trainer, _ = toy.build(run, epochs=2, deploy_to=model)
+    trainer.run()
+    assert {p.name for p in run.iterdir()} == {
+        "checkpoints",
+        "networks",
+        "history.csv",
+        "config.json",
+        "run.lock",
+        "log.txt",
+    }
+    assert {p.name for p in (run / "networks").iterdir()} == {"average.pt", "critic.pt", "segmenter.pt"}
+    assert len(list((run / "checkpoints").iterdir())) == 2
+    assert [row["epoch"] for row in rows(run)] == ["1", "2"]
+    assert {"critic/loss", "drift/loss", "segmenter/supervised", "val/score"} <= set(rows(run)[0])
+    assert json.loads((run / "config.json").read_text())["phases"]["drift"] == ["critic"]
+    assert "epoch 2/2" in (run / "log.txt").read_text()
+    deployed, network = load_plain(model), load_plain(run / "networks" / "segmenter.pt")
+    assert deployed.keys() == network.keys()
+    toy.networks()["segmenter"].load_state_dict(deployed)
+
+
+def test_the_best_validation_epoch_is_deployed_and_the_former_kept(toy, tmp_path):
+    model = tmp_path / "model.pt"
+    torch.save({"former": torch.ones(1)}, model)
+    trainer, handler = toy.build(tmp_path / "run", epochs=3, deploy_to=model)
+    scores = iter([0.1, 0.9, 0.4])
+    handler.validator.add_event_handler(
+        Events.COMPLETED, lambda engine: engine.state.metrics.update(score=next(scores))
+    )
+    seen = {}
+
+    @trainer.on(Events.EPOCH_COMPLETED)
+    def _(engine):
+        seen[engine.state.epoch] = engine.networks["segmenter"][0].weight.detach().clone()
+
+    trainer.run()
+    assert handler.best.epoch == 2
+    assert torch.equal(load_plain(model)["0.weight"], seen[2])
+    assert not torch.equal(seen[2], seen[3])
+    assert "former" in load_plain(tmp_path / "model.pt.previous")
+
+
+def test_without_a_validator_the_last_epoch_is_taken(toy, tmp_path):
+    trainer, _ = toy.build(tmp_path / "unused", epochs=1)
+    run = TrainingRun(tmp_path / "run", tensorboard=False)
+    bare = AlternatingTrainer(
+        "cpu", 2, toy.loader(), trainer.networks, "segmenter", trainer.phases, train_handlers=[run]
+    )
+    bare.run()
+    final = load_plain(tmp_path / "run" / "networks" / "critic.pt")
+    assert torch.equal(final["0.weight"], trainer.networks["critic"][0].weight)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stopped_anywhere_and_resumed_in_new_processes_it_ends_with_the_same_weights(toy, process, tmp_path, workers):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    with_workers = ("--workers", workers)
+    assert process(whole, *with_workers) == 0
+    assert process(parts, *with_workers, "--stop-at", 2) == 143  # within an epoch
+    assert process(parts, *with_workers, "--stop-at", 3, "--signal", "SIGINT") == 130  # after its last iteration
+    assert process(parts, *with_workers, "--stop-in-validation", 2) == 143
+    assert process(parts, *with_workers) == 0
+    assert toy.fingerprint(parts) == toy.fingerprint(whole)
+    assert rows(parts) == rows(whole)
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT"])
+def test_workers_outlast_a_signal_to_the_whole_job(toy, process, tmp_path, signal_name):
+    """A worker that dies would raise an error in the middle of an iteration; the loader still gets rid of its workers."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert process(whole, "--workers", 2) == 0
+    code = 143 if signal_name == "SIGTERM" else 130
+    assert process(parts, "--workers", 2, "--stop-at", 4, "--group", "--signal", signal_name) == code
+    assert process(parts, "--workers", 2) == 0
+    assert toy.fingerprint(parts) == toy.fingerprint(whole)
+
+
+def test_resumed_from_each_epoch_it_ends_with_the_same_weights(toy, process, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert process(whole, "--epochs", 4) == 0
+    for epochs in (1, 2, 4):
+        assert process(parts, "--epochs", epochs) == 0
+    assert toy.fingerprint(parts) == toy.fingerprint(whole)
+
+
+def test_after_a_damaged_checkpoint_the_one_before_gives_the_same_weights(toy, process, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert process(whole) == 0
+    assert process(parts, "--stop-at", 8) == 143
+    newest = sorted((parts / "checkpoints").iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert process(parts) == 0
+    assert toy.fingerprint(parts) == toy.fingerprint(whole)
+
+
+@pytest.mark.slow
+def test_the_same_in_freshly_started_interpreters(toy, tmp_path):
+    """No memory is shared with the process before, as it is with a fork."""
+
+    def start(folder, *arguments):
+        command = [sys.executable, "-W", "ignore", toy.__file__, str(folder), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, timeout=300, check=False).returncode
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert start(whole) == 0
+    assert start(parts, "--stop-at", 5) == 143
+    assert start(parts) == 0
+    assert toy.fingerprint(parts) == toy.fingerprint(whole)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):
+    toy.build(tmp_path, epochs=1)[0].run()
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name not in ("log.txt", "run.lock")}
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        toy.build(tmp_path, epochs=1)[0].run()
+    after = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name not in ("log.txt", "run.lock")}
+    assert "finished after epoch 1, nothing to do" in caplog.text
+    assert before == after
+
+
+def test_weights_lost_between_the_last_checkpoint_and_the_end_are_written(toy, tmp_path):
+    toy.build(tmp_path, epochs=1)[0].run()
+    expected = toy.fingerprint(tmp_path)
+    for file in (tmp_path / "networks").iterdir():
+        file.unlink()
+    toy.build(tmp_path, epochs=1)[0].run()
+    assert toy.fingerprint(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda toy: setattr(toy, "networks", wider(toy.networks)), "another network 'critic': '0.weight' has shape"),
+        (lambda toy: setattr(toy, "phases", fewer(toy.phases)), "its phases is"),
+        (lambda toy: setattr(toy, "ACCUMULATE", 3), "its epoch_length is 3, expected 2"),
+    ],
+)
+def test_a_checkpoint_of_another_make_is_refused(toy, tmp_path, monkeypatch, change, message):
+    toy.build(tmp_path, epochs=1)[0].run()
+    for name in ("networks", "phases", "ACCUMULATE"):
+        monkeypatch.setattr(toy, name, getattr(toy, name))
+    change(toy)
+    with pytest.raises(InputError, match=message) as caught:
+        toy.build(tmp_path, epochs=2)[0].run()
+    assert "iteration-000000003.pt" in str(caught.value)
+    assert "choose another run_dir" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def wider(networks):
+    def build():
+        nets = networks()
+        nets["critic"] = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.LeakyReLU(0.2), torch.nn.Linear(8, 1))
+        return nets
+
+    return build
+
+
+def fewer(phases):
+    return lambda nets: [phases(nets)[0], phases(nets)[2]]
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "a+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+file.truncate(0); file.write("4711"); file.flush()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_and_a_stale_lock_is_not(toy, tmp_path):
+    lock = tmp_path / "run.lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="process 4711 trains into this folder already"):
+            toy.build(tmp_path, epochs=1)[0].run()
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert lock.read_text() == "4711"  # what a killed process leaves
+    toy.build(tmp_path, epochs=1)[0].run()
+    assert (tmp_path / "networks" / "critic.pt").exists()
+
+
+def test_a_diverged_run_leaves_the_last_good_checkpoint(toy, tmp_path):
+    trainer, _ = toy.build(tmp_path, epochs=3)
+
+    @trainer.on(Events.ITERATION_STARTED(once=5))
+    def _(engine):
+        with torch.no_grad():
+            engine.networks["critic"][0].weight.fill_(float("nan"))
+
+    with pytest.raises(DivergedError, match=r"last good checkpoint: .*iteration-000000003.pt"):
+        trainer.run()
+    files = sorted((tmp_path / "checkpoints").iterdir())
+    assert [f.name for f in files] == ["iteration-000000003.pt"]
+    weights = load_plain(files[0])["trainer"]["networks"]
+    assert all(torch.isfinite(v.float()).all() for net in weights.values() for v in net.values())
+
+
+def test_no_checkpoint_is_written_with_weights_that_are_not_finite(toy, tmp_path, caplog):
+    trainer, _ = toy.build(tmp_path, epochs=1)
+
+    @trainer.on(Events.EPOCH_COMPLETED)
+    def _(engine):
+        with torch.no_grad():
+            engine.networks["critic"][0].weight.fill_(float("inf"))
+
+    trainer.run()
+    assert not (tmp_path / "checkpoints").exists()
+    assert "no checkpoint written: weight critic.0.weight is not finite" in caplog.text
+
+
+def test_a_full_disk_ends_the_training_and_spares_the_checkpoint(toy, tmp_path, monkeypatch):
+    from ganglion.engines.handlers import checkpoint
+
+    trainer, _ = toy.build(tmp_path, epochs=3)
+
+    @trainer.on(Events.EPOCH_STARTED(once=2))
+    def _(engine):
+        def full(handle):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(checkpoint.os, "fsync", full)
+
+    with pytest.raises(StorageError, match="No space left on device"):
+        trainer.run()
+    monkeypatch.undo()
+    assert load_plain(tmp_path / "checkpoints" / "iteration-000000003.pt")["closed_epoch"] == 1
+
+
+def test_resume_off_refuses_a_used_folder(toy, tmp_path):
+    toy.build(tmp_path, epochs=1)[0].run()
+    with pytest.raises(InputError, match="holds a run already"):
+        toy.build(tmp_path, epochs=2, resume=False)[0].run()
+
+
+def test_without_a_folder_rounds_of_federated_learning_go_on(toy, tmp_path):
+    """MonaiAlgo raises max_epochs and runs the same trainer again, with weights of its own choosing."""
+    trainer, _ = toy.build(None, epochs=1)
+    trainer.run()
+    trainer.state.max_epochs = trainer.state.epoch + 1
+    trainer.run()
+    assert (trainer.state.epoch, trainer.state.iteration) == (2, 6)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_signals_are_given_back(toy, tmp_path):
+    import signal
+
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    toy.build(tmp_path, epochs=1)[0].run()
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_curves_are_written(toy, tmp_path):
+    trainer, handler = toy.build(tmp_path, epochs=2)
+    handler.tensorboard, handler.log_every = True, 1
+    trainer.run()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curves = EventAccumulator(str(tmp_path / "tensorboard"))
+    curves.Reload()
+    assert [point.step for point in curves.Scalars("epoch/val/score")] == [3, 6]
+    assert len(curves.Scalars("iteration/critic/loss")) == 6
+
+
+def test_it_belongs_to_the_alternating_trainer(toy):
+    with pytest.raises(InputError, match="belongs to an AlternatingTrainer"):
+        TrainingRun(None).attach(toy.validator(toy.networks()))
+
+
+def test_a_bar_on_a_terminal_and_lines_in_a_log(toy, tmp_path, capsys, caplog):
+    with caplog.at_level("INFO"):
+        toy.build(tmp_path / "bar", epochs=1, progress=True)[0].run()
+    assert "epoch 1/1:" in capsys.readouterr().err
+    toy.build(tmp_path / "log", epochs=1, progress=False)[0].run()
+    assert "it/s" not in capsys.readouterr().err
+    assert caplog.text.count("epoch 1/1  ") >= 1
