@@ -77,6 +77,7 @@ def test_second_run_starts_from_nothing(tmp_path, items):
     handler = SubjectScores(tmp_path)
     evaluator = evaluate(items, handler)
     evaluator.run()
+    assert len(handler.rows) == 3
     assert len(json.loads((tmp_path / "scores.json").read_text())["subjects"]) == 3
 
 
