@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, StorageError
+from ..datalist import write_dataset_json
 from .cohorts import COHORTS, Cohort
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ def write_cohort(
 
     Raises:
         InputError: an argument does not fit, or the folder is not empty.
+        StorageError: the folder cannot be made, or the disk is full.
     """
     chosen, counts = _check_arguments(cohort, subjects, seed, spacing, unlabeled, splits, workers)
     folder = Path(dst)
@@ -77,14 +78,15 @@ def write_cohort(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder} ({error.strerror}): give one that can be written") from error
+        raise StorageError(
+            f"cannot make the folder {folder} ({error.strerror}): give one that can be written"
+        ) from error
     names = [(f"sub-{k + 1:03d}", k, True) for k in range(subjects)]
     names += [(f"sub-u{k + 1:03d}", FIRST_UNLABELED + k, False) for k in range(unlabeled)]
     jobs = [Job(cohort, str(folder), name, index, seed, spacing, labeled) for name, index, labeled in names]
     for done, name in enumerate(_progress(_run(jobs, workers), len(jobs), progress), start=1):
         logger.debug("%d of %d subjects written: %s", done, len(jobs), name)
-    content = _dataset(chosen, counts, unlabeled, seed, spacing)
-    (folder / "dataset.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_dataset_json(folder, _dataset(chosen, counts, unlabeled, seed, spacing))
     return folder
 
 
@@ -109,10 +111,11 @@ def _check_arguments(
     ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"{name} is {value!r}: give a whole number from {least}")
-    if not 0.5 <= spacing <= 6.0:
+    if not isinstance(spacing, (int, float)) or not 0.5 <= spacing <= 6.0:
         raise InputError(f"spacing is {spacing!r}: give a voxel size between 0.5 and 6 mm")
-    counts = default_splits(subjects) if splits is None else tuple(int(n) for n in splits)
-    if len(counts) != 3 or min(counts) < 0 or sum(counts) != subjects:
+    counts = default_splits(subjects) if splits is None else tuple(splits)
+    whole = all(isinstance(n, (int, np.integer)) for n in counts)
+    if not whole or len(counts) != 3 or min(counts) < 0 or sum(counts) != subjects:
         raise InputError(
             f"splits is {splits!r}: give three numbers (training, validation, test) that sum to {subjects}"
         )
@@ -146,12 +149,18 @@ def write_subject(job: Job) -> str:
     cohort = COHORTS[job.cohort]
     stream = np.random.SeedSequence([job.seed, cohort.code, job.index])
     images, label, affine = cohort.simulate(stream, job.spacing)
-    folder = Path(job.folder) / job.subject
-    folder.mkdir()
-    for contrast in cohort.contrasts:
-        write_volume(folder / f"{job.subject}_{contrast}.nii.gz", images[contrast], affine)
+    files = {contrast: images[contrast] for contrast in cohort.contrasts}
     if job.labeled:
-        write_volume(folder / f"{job.subject}_label.nii.gz", label, affine)
+        files["label"] = label
+    folder = Path(job.folder) / job.subject
+    try:
+        folder.mkdir()
+        for name, values in files.items():
+            write_volume(folder / f"{job.subject}_{name}.nii.gz", values, affine)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder} ({error.strerror}): free some space or give another folder"
+        ) from error
     return job.subject
 
 
@@ -191,7 +200,6 @@ def _dataset(cohort: Cohort, counts: tuple[int, int, int], unlabeled: int, seed:
         "simulated": {"cohort": cohort.name, "seed": int(seed), "spacing": float(spacing)},
         "channel_names": {str(k): contrast for k, contrast in enumerate(cohort.contrasts)},
         "labels": cohort.labels,
-        "numTraining": counts[0],
         "seed": int(seed),
         "file_ending": ".nii.gz",
         **lists,
