@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -192,7 +193,7 @@ def main():
     def signal_self():
         number = getattr(signal, options.signal)
         if options.group:
-            os.killpg(0, number)
+            subprocess.run(["kill", f"-{int(number)}", "--", f"-{os.getpgid(0)}"], check=False)
             time.sleep(0.2)
         else:
             os.kill(os.getpid(), number)

@@ -90,7 +90,7 @@ def test_stopped_anywhere_and_resumed_in_new_processes_it_ends_with_the_same_wei
 
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT"])
 def test_workers_outlast_a_signal_to_the_whole_job(toy, process, tmp_path, signal_name):
-    """A worker that dies would raise an error in the middle of an iteration; the loader still gets rid of its workers."""
+    """A worker that dies would raise an error within an iteration; the loader still gets rid of its workers."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert process(whole, "--workers", 2) == 0
     code = 143 if signal_name == "SIGTERM" else 130
