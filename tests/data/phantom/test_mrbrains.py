@@ -53,7 +53,7 @@ def test_structures_lie_where_they_should(adults):
 
 
 def test_merged_tissue_shares_are_those_of_adults(adults):
-    """Fluid as in test_anatomy (Matsumae et al. 1996: 11.4 % on average); cerebellum and stem left out, as MRBrainS does."""
+    """Fluid as in test_anatomy (Matsumae et al. 1996: 11.4 % on average); cerebellum and stem are left out."""
     for _, label, _ in adults:
         volumes = np.array([np.isin(label, MERGED[tissue]).sum() for tissue in ("CSF", "GM", "WM")])
         csf, grey, white = volumes / volumes.sum()
