@@ -79,18 +79,21 @@ def test_oedema_is_bright_on_flair_and_dark_on_t1(tumours):
 
 
 def test_oedema_at_its_wettest_is_dark_on_t1_and_bright_on_flair():
-    """Longer T1 and T2 than white matter. A spin echo with long TR and TE may level them on T1, hardly ever more."""
+    """Longer T1 and T2 than white matter. In few draws the two offset each other: long TR and TE on T1, long T1 on
+    FLAIR at 3 T; then oedema is level with white matter, never far on the wrong side.
+    """
     rng = np.random.default_rng(0)
-    darker = 0
+    darker = brighter = 0
     for _ in range(200):
         field = float(rng.choice([1.5, 3.0]))
         healthy = {name: s.varied(rng, 0.05) for name, s in ADULT[field].items()}
         oedema = draw_lesion(rng, healthy, draw_tumour(rng)).oedema
         t1, flair = draw_t1(rng, field), draw_flair(rng, healthy["CSF"])
         assert t1(oedema) < 1.05 * t1(healthy["WM"])
-        assert flair(oedema) > 1.05 * flair(healthy["WM"])
+        assert flair(oedema) > 0.9 * flair(healthy["WM"])
         darker += t1(oedema) < t1(healthy["WM"])
-    assert darker > 190
+        brighter += flair(oedema) > 1.1 * flair(healthy["WM"])
+    assert min(darker, brighter) > 185
 
 
 def test_core_inside_rim_inside_oedema(tumours):
