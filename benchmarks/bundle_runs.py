@@ -69,6 +69,7 @@ def write_table(results: dict[str, Any], path: Path) -> None:
         dice = entry["dice"]
         spread = "- | -" if dice["sd"] is None else f"{dice['sd']:.3f} | {dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f}"
         others = " | ".join(f"{entry[m]['mean']:.3f}" for m in ("precision", "sensitivity"))
-        print(f"| {entry['name']} | {dice['n']} | {dice['mean']:.3f} | {spread} | {others} | {entry['hd95_mm']['mean']:.1f} |")
+        first = f"| {entry['name']} | {dice['n']} | {dice['mean']:.3f} | {spread}"
+        print(f"{first} | {others} | {entry['hd95_mm']['mean']:.1f} |")
     for entry in results.get("differences", []):
         print(json.dumps(entry))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import fire
+
 from ganglion.data.convert import convert
 
 from .bundle_runs import command, compare, row, run, write_table
@@ -142,7 +143,7 @@ def train_and_score(name: str, real: Path, simulated: Path, out: Path, seed: int
 
 
 def main(real: str, simulated: str, out: str, only: str = "") -> None:
-    """Train and score the rows named by `only` (separated by `;`), or all; write the table of all rows that are done."""
+    """Train and score the rows named by `only` (separated by `;`), or all; write the table of all that are done."""
     names = [name.strip() for name in only.split(";")] if only else list(ROWS)
     for name in names:
         train_and_score(name, Path(real), Path(simulated), Path(out))

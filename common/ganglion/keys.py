@@ -8,7 +8,7 @@ SUBJECT = "subject"
 # Which channels of a single 4-D image file a configuration uses, in order. Not named "image_...": MONAI's spatial
 # transforms treat every key that begins with a transformed key and "_" as that key's metadata.
 CHANNELS = "channels"
-# What the codes of an item's label file mean: code in the file -> code inside Ganglion. Not "label_...", for the same reason.
+# What the codes of an item's label file mean: code in the file -> code inside Ganglion. Not "label_...", as above.
 CODES = "codes"
 
 # Contrasts in the order in which networks take them as channels.

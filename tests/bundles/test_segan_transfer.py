@@ -16,7 +16,14 @@ from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
 CONFIGS = BUNDLE / "configs"
 VARIANTS = sorted(path.stem for path in (CONFIGS / "variants").glob("*.json"))
-QUICK = {"epochs": 1, "val_interval": 1, "volumes_per_batch": 2, "slices_per_volume": 2, "width": 4, "tensorboard": False}
+QUICK = {
+    "epochs": 1,
+    "val_interval": 1,
+    "volumes_per_batch": 2,
+    "slices_per_volume": 2,
+    "width": 4,
+    "tensorboard": False,
+}
 
 
 @pytest.fixture
@@ -46,7 +53,8 @@ def parser(*names: str, **overrides) -> ConfigParser:
 
 def workflow(kind: str, bundle: Path, names: list[str], **overrides) -> ConfigWorkflow:
     files = [str(bundle / "configs" / name) for name in names]
-    flow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, bundle_root=str(bundle), **overrides)
+    overrides = {"bundle_root": str(bundle), **overrides}
+    flow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, **overrides)
     flow.initialize()
     return flow
 
@@ -94,7 +102,9 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
     if variant == "paper":
         options |= {"slice_size": [48, 48], "window": [48, 48]}
     names = ["train.json", f"variants/{variant}.json"]
-    flow = workflow("train", bundle, names, output_dir=str(tmp_path / "run"), weights=str(tmp_path / "model.pt"), **options)
+    flow = workflow(
+        "train", bundle, names, output_dir=str(tmp_path / "run"), weights=str(tmp_path / "model.pt"), **options
+    )
     flow.run()
     trainer = flow.parser.get_parsed_content("train#trainer")
     assert trainer.state.iteration >= 1
@@ -134,9 +144,18 @@ def test_stopped_and_started_again_ends_with_the_same_weights(bundle, brats_coho
 
     def train(run: str, epochs: int) -> dict:
         options = {**QUICK, "epochs": epochs, "dataset_dir": str(brats_cohort)}
-        flow = workflow("train", bundle, ["train.json"], output_dir=str(tmp_path / run), weights=str(tmp_path / f"{run}.pt"), **options)
+        flow = workflow(
+            "train",
+            bundle,
+            ["train.json"],
+            output_dir=str(tmp_path / run),
+            weights=str(tmp_path / f"{run}.pt"),
+            **options,
+        )
         flow.run()
-        return {n: torch.load(tmp_path / run / "networks" / f"{n}.pt", weights_only=True) for n in ("segmenter", "critic")}
+        return {
+            n: torch.load(tmp_path / run / "networks" / f"{n}.pt", weights_only=True) for n in ("segmenter", "critic")
+        }
 
     whole = train("whole", 3)
     for epochs in (1, 2, 3):
@@ -189,7 +208,13 @@ def test_output_lies_on_the_inputs_grid_in_every_form_of_input(bundle, brats_coh
     results = {}
     for form, images in {"list": [[str(f) for f in files]], "4d": [str(stacked)], "sibling": [str(files[3])]}.items():
         out = tmp_path / form
-        options = {"width": 4, "images": images, "weights": str(weights), "output_dir": str(out), "save_probabilities": True}
+        options = {
+            "width": 4,
+            "images": images,
+            "weights": str(weights),
+            "output_dir": str(out),
+            "save_probabilities": True,
+        }
         workflow("infer", bundle, ["inference.json"], **options).run()
         (saved,) = out.glob("*_pred.nii.gz")
         results[form] = nib.load(saved)
@@ -207,7 +232,17 @@ def test_output_lies_on_the_inputs_grid_in_every_form_of_input(bundle, brats_coh
 
 def test_train_and_inference_agree():
     train, infer = parser("train.json"), parser("inference.json")
-    for key in ("contrasts", "spacing", "window", "width", "weights", "bundle_root", "network_def", "network", "device"):
+    for key in (
+        "contrasts",
+        "spacing",
+        "window",
+        "width",
+        "weights",
+        "bundle_root",
+        "network_def",
+        "network",
+        "device",
+    ):
         assert train[key] == infer[key], key
     for key in ("load", "orient", "resample", "crop_to_head", "scale_intensity"):
         ours, theirs = dict(train[key]), dict(infer[key])
@@ -222,7 +257,7 @@ def test_train_and_inference_agree():
     assert dict(train["validate#inferer"], sw_batch_size=None) == served
 
 
-@pytest.mark.parametrize("kind, names", [("train", ["train.json"]), ("infer", ["inference.json"])])
+@pytest.mark.parametrize(("kind", "names"), [("train", ["train.json"]), ("infer", ["inference.json"])])
 def test_properties_that_clients_ask_for_exist(kind, names, bundle, brats_cohort, weights):
     flow = workflow(kind, bundle, names, dataset_dir=str(brats_cohort), width=4, weights=str(weights))
     assert not flow.check_properties()
@@ -258,7 +293,13 @@ def test_shipped_weights_fit_the_reference_configuration():
     ],
 )
 def test_faults_end_in_one_line_that_says_how_to_mend_it(fault, says, bundle, brats_cohort, weights, tmp_path):
-    options = {"width": 4, "weights": weights, "dataset_dir": brats_cohort, "bundle_root": bundle, "output_dir": tmp_path / "out"}
+    options = {
+        "width": 4,
+        "weights": weights,
+        "dataset_dir": brats_cohort,
+        "bundle_root": bundle,
+        "output_dir": tmp_path / "out",
+    }
     if fault == "missing":
         options["dataset_dir"] = tmp_path / "nowhere"
     elif fault == "empty":

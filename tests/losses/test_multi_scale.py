@@ -8,7 +8,7 @@ from ganglion.losses import multi_scale_l1
 
 def layers(*values: float) -> list[torch.Tensor]:
     """Layers of 8, 4 and 2 entries, each filled with one value."""
-    return [torch.full((1, n), v) for n, v in zip((8, 4, 2), values)]
+    return [torch.full((1, n), v) for n, v in zip((8, 4, 2), values, strict=True)]
 
 
 def test_concat_weighs_a_layer_by_its_size():

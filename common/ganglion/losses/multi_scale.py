@@ -35,8 +35,9 @@ def multi_scale_l1(
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
     if [f.shape for f in features] != [r.shape for r in reference]:
-        raise ValueError(f"feature shapes differ: {[tuple(f.shape) for f in features]} and {[tuple(r.shape) for r in reference]}")
-    differences = [(f.float() - r.float()).abs() for f, r in zip(features, reference)]
+        shapes = [[tuple(each.shape) for each in group] for group in (features, reference)]
+        raise ValueError(f"feature shapes differ: {shapes[0]} and {shapes[1]}")
+    differences = [(f.float() - r.float()).abs() for f, r in zip(features, reference, strict=True)]
     if reduction == "layer_mean":
         return torch.stack([d.mean() for d in differences]).mean()
     return torch.stack([d.sum() for d in differences]).sum() / sum(d.numel() for d in differences)
