@@ -93,6 +93,12 @@ class AlternatingTrainer(SupervisedTrainer):
             for phase in self.phases
         }
         self.unwrapped = {name: unwrap(network) for name, network in self.networks.items()}
+        # Lists made once: walking through modules in each iteration would cost more than all checks together.
+        self._parameters = {name: list(network.parameters()) for name, network in self.unwrapped.items()}
+        self._watched = {
+            phase.name: [value for name in phase.trains for value in floating_state(self.unwrapped[name]).values()]
+            for phase in self.phases
+        }
         trained = {name for phase in self.phases for name in phase.trains}
         self._train_mode = {name: name in trained for name in self.networks}
         self._last_loss: Tensor | None = None
@@ -188,8 +194,7 @@ class AlternatingTrainer(SupervisedTrainer):
         norm = self._step(phase)
         if norm is not None:
             checks.append((phase, "gradient", norm))
-        weights = [value for name in phase.trains for value in floating_state(self.unwrapped[name]).values()]
-        return [*checks, (phase, "weight", total_norm(weights, self.state.device))]
+        return [*checks, (phase, "weight", total_norm(self._watched[phase.name], self.state.device))]
 
     def _forward(self, phase: Phase, networks: Mapping[str, nn.Module], batch: Any, share: float) -> dict[str, Tensor]:
         terms = objective_terms(phase, networks, batch)
@@ -226,9 +231,9 @@ class AlternatingTrainer(SupervisedTrainer):
     def _open_gradients(self, phase: Phase) -> None:
         """Let gradients reach the parameters of this phase's optimiser and no others."""
         own = {id(parameter) for parameter in phase.parameters}
-        for network in self.unwrapped.values():
-            for parameter in network.parameters():
-                parameter.requires_grad_(id(parameter) in own)
+        for parameters in self._parameters.values():
+            for parameter in parameters:
+                parameter.requires_grad = id(parameter) in own
         phase.optimizer.zero_grad(set_to_none=True)
 
     def _autocast(self) -> AbstractContextManager[Any]:

@@ -64,6 +64,23 @@ def test_the_best_validation_epoch_is_deployed_and_the_former_kept(toy, tmp_path
     assert "former" in load_plain(tmp_path / "model.pt.previous")
 
 
+def test_patience_ends_a_training_and_is_remembered(toy, tmp_path, caplog):
+    trainer, handler = toy.build(tmp_path, epochs=9, patience=2)
+    scores = iter([0.1, 0.9, 0.8, 0.7, 0.6])
+    handler.validator.add_event_handler(
+        Events.COMPLETED, lambda engine: engine.state.metrics.update(score=next(scores))
+    )
+    trainer.run()
+    assert (trainer.state.epoch, handler.best.epoch) == (4, 2)
+    before = toy.fingerprint(tmp_path)
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        again, _ = toy.build(tmp_path, epochs=9, patience=2)
+        again.run()
+    assert "finished after epoch 4, nothing to do" in caplog.text
+    assert (again.state.epoch, toy.fingerprint(tmp_path)) == (4, before)
+
+
 def test_without_a_validator_the_last_epoch_is_taken(toy, tmp_path):
     trainer, _ = toy.build(tmp_path / "unused", epochs=1)
     run = TrainingRun(tmp_path / "run", tensorboard=False)

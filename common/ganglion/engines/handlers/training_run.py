@@ -41,6 +41,7 @@ class TrainingRun:
         deploy_to: file for the deployed network's weights at the end; the former is kept as ``<file>.previous``.
         validator: evaluator that a ValidationHandler runs; the epoch with its best key metric gives the final weights.
             Without one the last epoch does.
+        patience: end when that many epochs have passed since the best validation; None goes on to the last epoch.
         save_every: epochs between checkpoints.
         keep: checkpoints that are kept.
         resume: False refuses a folder that holds a run already.
@@ -54,6 +55,7 @@ class TrainingRun:
         run_dir: str | Path | None,
         deploy_to: str | Path | None = None,
         validator: Any = None,
+        patience: int | None = None,
         save_every: int = 1,
         keep: int = 2,
         resume: bool = True,
@@ -64,6 +66,7 @@ class TrainingRun:
         self.run_dir = None if run_dir is None else Path(run_dir)
         self.deploy_to = None if deploy_to is None else Path(deploy_to)
         self.validator = validator
+        self.patience = patience
         self.save_every = save_every
         self.resume = resume
         self.tensorboard = tensorboard
@@ -101,7 +104,9 @@ class TrainingRun:
             self.lock.acquire()
         if not self._entered:
             self._enter()
-        self._nothing_to_do = state.epoch >= state.max_epochs and self._weights_written()
+        self._nothing_to_do = self._finished() and self._weights_written()
+        if self._finished() and state.epoch < state.max_epochs:
+            self.trainer.terminate()
         if self._nothing_to_do:
             done = f"{self.run_dir}: finished after epoch {state.epoch}"
             logger.info("%s, nothing to do; raise epochs to go on or choose another run_dir", done)
@@ -110,6 +115,12 @@ class TrainingRun:
         for engine in (self.trainer, self.validator):
             for loader in loaders_of(getattr(engine, "data_loader", None)):
                 self.stop.shelter_workers(loader)
+
+    def _finished(self) -> bool:
+        """Whether the last epoch is done, or patience is at its end."""
+        state = self.trainer.state
+        tired = self.patience is not None and 0 < self.best.epoch <= state.epoch - self.patience
+        return bool(state.epoch >= state.max_epochs or tired)
 
     def _enter(self) -> None:
         """Resume, open the folder's files, and register what follows an iteration and an epoch."""
@@ -122,7 +133,7 @@ class TrainingRun:
                 attach_log(self.run_dir / "log.txt")
                 self.history.path = self.run_dir / "history.csv"
             pending = self._resume()
-            if self._first and trainer.state.epoch < trainer.state.max_epochs:
+            if self._first and not self._finished():
                 record_run(self.run_dir / "config.json", trainer)
                 if self.tensorboard:
                     self.curves = Curves(self.run_dir / "tensorboard", trainer.state.iteration, self.log_every)
@@ -157,7 +168,7 @@ class TrainingRun:
         self._closed_epoch = state["closed_epoch"]
         self.trainer.last_checkpoint = str(path)
         logger.info("resuming from %s: epoch %d, iteration %d", path, state["trainer"]["epoch"], self._iteration)
-        if self.trainer.state.epoch < self.trainer.state.max_epochs:
+        if not self._finished():
             self.history.write()
         return self._closed_epoch < self.trainer.state.epoch
 
@@ -200,10 +211,13 @@ class TrainingRun:
             if self.curves is not None:
                 self.curves.add_epoch(row)
             self.progress.end_epoch(row, state.max_epochs)
-        if self.stop.received or state.epoch % self.save_every == 0 or state.epoch == state.max_epochs:
+        if self.stop.received or state.epoch % self.save_every == 0 or self._finished():
             self.save()
         if self.stop.received:
             self._stop()
+        if self._finished() and state.epoch < state.max_epochs:
+            logger.info("no better validation for %d epochs: ending after epoch %d", self.patience, state.epoch)
+            self.trainer.terminate()
 
     def save(self) -> None:
         """Write a checkpoint, unless a weight is not finite or this is not the first process."""
