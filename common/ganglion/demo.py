@@ -246,7 +246,7 @@ def _report(folder: Path, lines: Sequence[str], settings: Settings) -> Path:
         commands=lines,
         notes=[note],
         simulated=True,
-        logs=sorted((folder / "logs").glob("*.log")),
+        logs=[folder / "logs" / name for name in ("4_after.log", "5_inference.log")],
     )
 
 

@@ -58,7 +58,14 @@ def finished(tmp_path):
         "epoch,iteration,critic/loss,segmenter/loss,segmenter/dice,val/mean_dice\n"
         "1,10,-0.2,0.9,0.7,\n2,20,-0.1,0.5,0.4,0.61\n3,30,nan,0.3,0.2,0.72\n"
     )
-    knobs = {"epochs": 3, "dataset_dir": "/home/somebody/data", "network_def": {}, "x": "$call()", "_desc_": "words"}
+    knobs = {
+        "epochs": 3,
+        "dataset_dir": "/home/somebody/data",
+        "network_def": {},
+        "x": "$call()",
+        "_desc_": "words",
+        "y": ["@z"],
+    }
     command = [
         "/x/monai/bundle/__main__.py",
         "run",

@@ -29,7 +29,7 @@ h3 { font-size: .95rem; margin: 0 0 .3rem; } p { margin: .4rem 0; max-width: 46r
 th, td { text-align: right; padding: .34rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
 table.facts { width: 100%; } table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
-table.facts td:first-child { color: var(--soft); min-width: 7rem; } table.facts tr:last-child td { border: 0; }
+table.facts td:first-child { color: var(--soft); overflow-wrap: normal; } table.facts tr:last-child td { border: 0; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem; overflow-x: auto;
   font: .82rem/1.5 ui-monospace, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
 .grid { display: grid; align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; margin: .7rem 0; }

@@ -94,10 +94,10 @@ def _config(run_dir: Path) -> dict[str, Any]:
 
 
 def _is_plain(name: str, value: object) -> bool:
-    if isinstance(value, str):
-        return not name.startswith("_") and not value.startswith(("$", "@", "%"))
-    scalars = value if isinstance(value, list) else [value]
-    return not name.startswith("_") and all(isinstance(v, str | int | float | bool) for v in scalars)
+    """A number, a switch or words, or a list of such; not a comment, and nothing that MONAI evaluates."""
+    parts = value if isinstance(value, list) else [value]
+    evaluated = any(isinstance(part, str) and part.startswith(("$", "@", "%")) for part in parts)
+    return not name.startswith("_") and not evaluated and all(isinstance(p, str | int | float | bool) for p in parts)
 
 
 def _plain(value: object) -> str:
