@@ -351,6 +351,13 @@ def test_phases_need_names_of_their_own_and_data_a_batch(scale, batches):
         train({"a": model}, [phase], (batch for batch in batches))
 
 
+def test_persistent_workers_are_refused(scale, batches):
+    model = scale()
+    loader = torch.utils.data.DataLoader([{"image": torch.zeros(1)}], num_workers=1, persistent_workers=True)
+    with pytest.raises(InputError, match="set persistent_workers to false"):
+        train({"a": model}, [Phase("p", "a", sgd(model), Squared("a"))], loader)
+
+
 def test_a_short_loader_is_gone_through_again(scale, batches):
     model, objective = scale(), Squared("a")
     trainer = train({"a": model}, [Phase("p", "a", sgd(model, 1e-3), objective)], batches[:2], epochs=2, epoch_length=5)

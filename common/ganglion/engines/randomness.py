@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from monai.data.utils import set_rnd
 
+from ..errors import InputError
+
 
 def derive_seed(*parts: int) -> int:
     """A seed of 32 bits from whole numbers (seed, epoch, rank, ...); near inputs give unrelated seeds."""
@@ -58,6 +60,15 @@ def loaders_of(data: Any) -> list[Any]:
     """The data loaders inside what the trainer was given: itself, or the parts of a `Streams`."""
     parts = getattr(data, "loaders", None)
     return [data] if parts is None else list(parts.values())
+
+
+def check_loaders(data: Any) -> None:
+    """Raise an InputError for a loader whose workers outlive an epoch: their transforms' states cannot be set anew."""
+    if any(getattr(loader, "persistent_workers", False) for loader in loaders_of(data)):
+        raise InputError(
+            "the training's DataLoader has persistent_workers, whose random states outlive an epoch, so that no resume "
+            "could be exact: set persistent_workers to false"
+        )
 
 
 def start_pass(data: Any, seed: int, epoch: int, repeat: int) -> Iterator[Any]:

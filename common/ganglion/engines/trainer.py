@@ -18,7 +18,7 @@ from ..errors import InputError
 from . import trainer_state
 from .finite import diverged, first_nonfinite_weight, floating_state, total_norm
 from .phase import Phase, objective_terms
-from .randomness import EpochBatches, derive_seed, restore_random_states, seed_sources
+from .randomness import EpochBatches, check_loaders, derive_seed, restore_random_states, seed_sources
 
 PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -75,6 +75,7 @@ class AlternatingTrainer(SupervisedTrainer):
         self.scheduled_epoch = 0
         self._pending_random_states: Mapping[str, Any] | None = None
         self._check_arguments(device)
+        check_loaders(train_data_loader)
         lead = next((p for p in self.phases if deployed in p.trains), self.phases[-1])
         super().__init__(
             device=device,
