@@ -71,28 +71,34 @@ class AlternatingTrainer(SupervisedTrainer):
         self.networks = dict(networks)
         self.phases = list(phases)
         self.deployed, self.precision, self.accumulate, self.seed = deployed, precision, accumulate, seed
-        self.last_checkpoint = "none"
-        self.scheduled_epoch = 0
-        self._pending_random_states: Mapping[str, Any] | None = None
-        self._check_arguments(device)
         check_loaders(train_data_loader)
-        lead = next((p for p in self.phases if deployed in p.trains), self.phases[-1])
+        self._check_arguments(device)
+        self.lead = next((phase for phase in self.phases if deployed in phase.trains), self.phases[-1])
         super().__init__(
             device=device,
             max_epochs=max_epochs,
             train_data_loader=train_data_loader,
             network=self.networks[deployed],
-            optimizer=lead.optimizer,
-            loss_function=lead.objective,
+            optimizer=self.lead.optimizer,
+            loss_function=self.lead.objective,
             epoch_length=self._count_iterations(train_data_loader) if epoch_length is None else epoch_length,
             non_blocking=non_blocking,
             decollate=False,
         )
-        self.lead = lead
-        self.scalers = {
-            phase.name: torch.amp.GradScaler(device.type, enabled=PRECISIONS[precision] is torch.float16)
-            for phase in self.phases
-        }
+        self._prepare()
+        self.add_event_handler(Events.EPOCH_STARTED, AlternatingTrainer._start_epoch)
+        self.add_event_handler(Events.EPOCH_COMPLETED, AlternatingTrainer._end_epoch)
+        self._register_handlers(train_handlers or ())
+
+    def _prepare(self) -> None:
+        self.last_checkpoint = "none"
+        self.scheduled_epoch = 0
+        self.on_leave: list[Callable[[], None]] = []
+        self._last_loss: Tensor | None = None
+        self._pending_random_states: Mapping[str, Any] | None = None
+        half = PRECISIONS[self.precision] is torch.float16
+        device = self.state.device.type
+        self.scalers = {phase.name: torch.amp.GradScaler(device, enabled=half) for phase in self.phases}
         self.unwrapped = {name: unwrap(network) for name, network in self.networks.items()}
         # Lists made once: walking through modules in each iteration would cost more than all checks together.
         self._parameters = {name: list(network.parameters()) for name, network in self.unwrapped.items()}
@@ -102,11 +108,6 @@ class AlternatingTrainer(SupervisedTrainer):
         }
         trained = {name for phase in self.phases for name in phase.trains}
         self._train_mode = {name: name in trained for name in self.networks}
-        self._last_loss: Tensor | None = None
-        self.on_leave: list[Callable[[], None]] = []
-        self.add_event_handler(Events.EPOCH_STARTED, AlternatingTrainer._start_epoch)
-        self.add_event_handler(Events.EPOCH_COMPLETED, AlternatingTrainer._end_epoch)
-        self._register_handlers(train_handlers or ())
 
     def _check_arguments(self, device: torch.device) -> None:
         names = [phase.name for phase in self.phases]
