@@ -34,6 +34,18 @@ def test_links_resolve(page):
     assert broken == []
 
 
+def test_every_page_is_reached_from_the_readme():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or not page.is_file():
+            continue
+        reached.add(page)
+        links = re.findall(r"\]\(([^)\s#]+\.md)", page.read_text(encoding="utf-8"))
+        waiting += [(page.parent / link).resolve() for link in links if not link.startswith("http")]
+    assert [page.relative_to(ROOT).as_posix() for page in PAGES if page.resolve() not in reached] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands_and_their_options_exist(page):
     """Each `ganglion ...` in code names a command, and each of its `--options` is one of the command's."""
