@@ -131,7 +131,8 @@ class Checkpoints:
         """Save and then drop the oldest beyond ``keep``."""
         path = self.folder / f"iteration-{iteration:09d}.pt"
         save_atomically(state, path)
-        for old in self.files()[: -self.keep]:
+        unfinished = list(self.folder.glob(".iteration-*.tmp"))  # of processes that were killed
+        for old in self.files()[: -self.keep] + unfinished:
             with suppress(OSError):
                 old.unlink()
         return path
