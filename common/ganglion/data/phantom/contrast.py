@@ -134,8 +134,7 @@ def compose(
         mimics: what is bright and no tumour.
         tumour: the tumour, and the substance that white matter nears where it holds free water.
     """
-    enhanced = name == "T1ce"
-    lesion, maps = tumour.lesion, tumour.maps
+    enhanced, lesion, maps = name == "T1ce", tumour.lesion, tumour.maps
     csf, grey, white = (
         sequence(s.with_contrast(c if enhanced else 0.0))
         for s, c in ((healthy["CSF"], 0.0), (healthy["GM"], 0.04), (healthy["WM"], 0.015))
@@ -145,10 +144,9 @@ def compose(
     image += tissue.csf * (np.float32(csf) + (mimics.flow * np.float32(grey) if name == "FLAIR" else np.float32(0.0)))
     image += np.clip(tissue.depth / 1.5, 0.0, 1.0) * (mimics.rim * np.float32(white) - image)
     dead = ramp(sequence, lesion.solid, lesion.fluid, maps.fluid)
-    share = maps.agent * (1.0 if enhanced else 0.0)
-    rim = ramp(sequence, lesion.rim, lesion.rim.with_contrast(3.0), share / 3.0)
-    if enhanced:
-        dead = dead * (1.0 + maps.faint)
+    agent = maps.agent * (1.0 if enhanced else 0.0)
+    rim = ramp(sequence, lesion.rim, lesion.rim.with_contrast(3.0), agent / 3.0)
+    dead = dead * (1.0 + maps.faint) if enhanced else dead
     image *= 1.0 - maps.dead - maps.rim
     image += (dead * maps.dead + rim * maps.rim) * maps.grain
     blood = sequence(healthy["GM"].with_contrast(2.5)) if enhanced else 0.4 * grey

@@ -113,9 +113,7 @@ def grow(density: Array, diffusivity: Array, target: int, max_steps: int = 900) 
             into_low += flux
             into_high -= flux
         passed = (c < 0.5) & (c + change >= 0.5)
-        if passed.any():
-            share = (0.5 - c[passed]) / change[passed]
-            arrival[passed] = (step - 1 + share) * TIME_STEP
+        arrival[passed] = (step - 1 + (0.5 - c[passed]) / change[passed]) * TIME_STEP
         c += change
         if step % 10 == 0 and int((arrival < never).sum()) >= target:
             break

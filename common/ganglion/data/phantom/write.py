@@ -72,7 +72,18 @@ def write_cohort(
         StorageError: the folder cannot be made, or the disk is full.
     """
     chosen, counts = _check_arguments(cohort, subjects, seed, spacing, unlabeled, splits, workers)
-    folder = Path(dst)
+    folder = _new_folder(Path(dst))
+    names = [(f"sub-{k + 1:03d}", k, True) for k in range(subjects)]
+    names += [(f"sub-u{k + 1:03d}", FIRST_UNLABELED + k, False) for k in range(unlabeled)]
+    jobs = [Job(cohort, str(folder), name, index, seed, spacing, labeled) for name, index, labeled in names]
+    written = list(_progress(_run(jobs, workers), len(jobs), progress))
+    logger.debug("wrote %d subjects", len(written))
+    write_dataset_json(folder, _dataset(chosen, counts, unlabeled, seed, spacing))
+    return folder
+
+
+def _new_folder(folder: Path) -> Path:
+    """Make the folder, or take it as it is if it is empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not an empty folder: give a new one, or delete it first")
     try:
@@ -81,12 +92,6 @@ def write_cohort(
         raise StorageError(
             f"cannot make the folder {folder} ({error.strerror}): give one that can be written"
         ) from error
-    names = [(f"sub-{k + 1:03d}", k, True) for k in range(subjects)]
-    names += [(f"sub-u{k + 1:03d}", FIRST_UNLABELED + k, False) for k in range(unlabeled)]
-    jobs = [Job(cohort, str(folder), name, index, seed, spacing, labeled) for name, index, labeled in names]
-    for done, name in enumerate(_progress(_run(jobs, workers), len(jobs), progress), start=1):
-        logger.debug("%d of %d subjects written: %s", done, len(jobs), name)
-    write_dataset_json(folder, _dataset(chosen, counts, unlabeled, seed, spacing))
     return folder
 
 
