@@ -249,6 +249,48 @@ def test_bf16_runs_the_objective_under_autocast_and_keeps_fp32_weights(batches):
     assert torch.isfinite(model.weight).all()
 
 
+def overflowing(at):
+    """An objective whose gradient, not whose value, overflows in one iteration."""
+    calls = []
+
+    def objective(networks, batch):
+        calls.append(1)
+        value = networks["a"](batch["image"]).square().mean()
+        if len(calls) == at:
+            value = value + torch.sqrt(0.0 * networks["a"].weight).sum()
+        return {"loss": value}
+
+    return objective
+
+
+def test_a_scaler_skips_an_overflow_instead_of_stopping(scale, batches):
+    """The scaler of fp16, put into a training on the CPU: the update is left out, the scale halved, training goes on."""
+    model = scale(1.0)
+    trainer = AlternatingTrainer(
+        "cpu", 1, batches, {"a": model}, "a", [Phase("p", "a", sgd(model, 1e-4), overflowing(3), grad_clip=1.0)]
+    )
+    trainer.scalers["p"] = torch.amp.GradScaler("cpu", init_scale=64.0)
+    weights = []
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: weights.append(model.weight.item()))
+    trainer.run()
+    assert weights[2] == weights[1]
+    assert len(set(weights)) == 5
+    assert trainer.scalers["p"].get_scale() == 32.0
+    assert trainer.state_dict()["scalers"]["p"]["scale"] == 32.0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_on_a_gpu(toy, precision):
+    nets = toy.networks()
+    trainer = AlternatingTrainer(
+        "cuda", 3, toy.loader(), nets, "segmenter", toy.phases(nets), precision=precision, accumulate=2
+    )
+    trainer.run()
+    assert all(p.device.type == "cuda" and torch.isfinite(p).all() for net in nets.values() for p in net.parameters())
+    assert trainer.scalers["critic"].is_enabled() == (precision == "fp16")
+
+
 def test_schedulers_step_by_update_or_by_epoch(scale, batches):
     rates = {}
     for kind in ("update", "epoch"):

@@ -160,6 +160,25 @@ def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):
     assert before == after
 
 
+def test_other_subjects_make_another_training(toy, tmp_path, monkeypatch, caplog):
+    """As in MONAI Label, where the same button trains again once more subjects have labels."""
+    toy.build(tmp_path, epochs=2)[0].run()
+    finished = toy.fingerprint(tmp_path)
+    plain = toy.items
+    monkeypatch.setattr(toy, "items", lambda count=17: [{**i, "subject": f"new-{i['subject']}"} for i in plain(count)])
+    trainer, _ = toy.build(tmp_path, epochs=3)
+    trainer.run()
+    assert trainer.state.iteration == 9
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
+    assert toy.fingerprint(tmp_path / "former-1") == finished
+    assert "the subjects are others" in caplog.text
+    for file in (tmp_path / "networks").iterdir():
+        file.unlink()  # as if it had been stopped before its end
+    monkeypatch.setattr(toy, "items", plain)
+    with pytest.raises(InputError, match="unfinished training on other subjects"):
+        toy.build(tmp_path, epochs=4)[0].run()
+
+
 def test_weights_lost_between_the_last_checkpoint_and_the_end_are_written(toy, tmp_path):
     toy.build(tmp_path, epochs=1)[0].run()
     expected = toy.fingerprint(tmp_path)

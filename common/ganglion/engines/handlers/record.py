@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import monai
 import numpy as np
 import torch
 
+from ...keys import IMAGE, SUBJECT
+from ..randomness import loaders_of
 from ..trainer import AlternatingTrainer
 from .checkpoint import storage_errors, write_atomically
 
@@ -37,6 +40,30 @@ def record_run(path: Path, trainer: AlternatingTrainer) -> None:
     }
     text = json.dumps(record, indent=2, default=str) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def subjects_digest(data: Any) -> str:
+    """A digest of the training's subjects, by name: the same wherever the data lie. Empty where items have no names."""
+    names: list[str] = []
+    for loader in loaders_of(data):
+        items = getattr(getattr(loader, "dataset", None), "data", None)
+        for item in items if isinstance(items, Sequence) and not isinstance(items, str) else ():
+            image = item.get(SUBJECT) or item.get(IMAGE) if isinstance(item, Mapping) else None
+            first = image[0] if isinstance(image, (list, tuple)) and image else image
+            names += [Path(first).name] if isinstance(first, (str, Path)) else []
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest() if names else ""
+
+
+def set_aside(run_dir: Path) -> Path:
+    """Move what a finished run has left into a folder of its own within the run's folder, for another run to begin."""
+    number = 1 + len(list(run_dir.glob("former-*")))
+    former = run_dir / f"former-{number}"
+    with storage_errors(former):
+        former.mkdir()
+        for name in ("checkpoints", "networks", "tensorboard", "history.csv", "config.json"):
+            if (run_dir / name).exists():
+                (run_dir / name).rename(former / name)
+    return former
 
 
 def versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from .checkpoint import Checkpoints, save_atomically
 from .history import History, scalar_metrics
 from .lock import RunLock
 from .progress import Progress
-from .record import attach_log, record_run
+from .record import attach_log, record_run, set_aside, subjects_digest
 from .signals import StopSignals
 from .tensorboard import Curves
 
@@ -30,7 +30,8 @@ class TrainingRun:
     """Everything around a training that nobody edits, as one entry of ``train#handlers``.
 
     The same command again continues the run: the newest whole checkpoint in ``run_dir`` is taken. A finished run says
-    so and changes nothing, unless ``max_epochs`` was raised. A second process is refused. SIGTERM and SIGINT save at
+    so and changes nothing, unless ``max_epochs`` was raised or the training's subjects are others: then what it left
+    moves to ``former-<n>/`` and a new run begins. A second process is refused. SIGTERM and SIGINT save at
     the end of the current iteration (or of the current validation batch) and leave with exit code 143 or 130.
 
     ``run_dir`` holds ``checkpoints/``, ``networks/<name>.pt`` (plain state dicts, at the end), ``history.csv``,
@@ -126,6 +127,7 @@ class TrainingRun:
         """Resume, open the folder's files, and register what follows an iteration and an epoch."""
         self._entered = True
         trainer = self.trainer
+        self._subjects = subjects_digest(trainer.data_loader)
         pending = False
         if self.run_dir is not None:
             self.checkpoints = Checkpoints(self.run_dir / "checkpoints", self.keep)
@@ -155,6 +157,8 @@ class TrainingRun:
         path, state = found
         if not self.resume:
             raise InputError(f"{self.run_dir}: holds a run already and resume is off; choose another run_dir")
+        if state.get("subjects") != self._subjects:
+            return self._begin_anew(path)
         try:
             self.trainer.load_state_dict(state["trainer"])
         except InputError as error:
@@ -171,6 +175,14 @@ class TrainingRun:
         if not self._finished():
             self.history.write()
         return self._closed_epoch < self.trainer.state.epoch
+
+    def _begin_anew(self, path: Path) -> bool:
+        """Other subjects (labelled since, for instance) make another training: begin it if the former is finished."""
+        if self.run_dir is None or not self._weights_written():
+            raise InputError(f"{path}: is of an unfinished training on other subjects; choose another run_dir")
+        if self._first:
+            logger.warning("the subjects are others than in the finished run: it moves to %s", set_aside(self.run_dir))
+        return False
 
     @property
     def _iteration(self) -> int:
@@ -232,6 +244,7 @@ class TrainingRun:
             "history": self.history.state_dict(),
             "best": self.best.state_dict(),
             "closed_epoch": self._closed_epoch,
+            "subjects": self._subjects,
         }
         self.trainer.last_checkpoint = str(self.checkpoints.save(plain(state, "the training"), self._iteration))
 
