@@ -60,16 +60,37 @@ def compare(name: str, first: Sequence[Path], second: Sequence[Path]) -> dict[st
     return {"name": name, **paired_difference([a[s] for s in shared], [b[s] for s in shared])}
 
 
+def table_lines(results: dict[str, Any]) -> list[str]:
+    """The rows as a Markdown table, then the differences as a second one; model cards hold these very lines."""
+    lines = [
+        "| row | n | Dice | sd | 95 % interval | precision | sensitivity | HD95 mm |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for entry in results["rows"]:
+        cells = [entry["name"], str(entry["dice"]["n"]), *_mean_and_spread(entry["dice"])]
+        cells += [f"{entry[m]['mean']:.3f}" for m in ("precision", "sensitivity")] + [f"{entry['hd95_mm']['mean']:.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    if results.get("differences"):
+        lines += [
+            "",
+            "| difference of Dice | n | mean | sd | 95 % interval | p (Wilcoxon) |",
+            "|---|---|---|---|---|---|",
+        ]
+    for entry in results.get("differences", []):
+        p = "-" if entry["p_wilcoxon"] is None else f"{entry['p_wilcoxon']:.3f}"
+        lines.append("| " + " | ".join([entry["name"], str(entry["n"]), *_mean_and_spread(entry), p]) + " |")
+    return lines
+
+
+def _mean_and_spread(summary: dict[str, Any]) -> list[str]:
+    if summary["sd"] is None:
+        return [f"{summary['mean']:.3f}", "-", "-"]
+    low, high = summary["ci95"]
+    return [f"{summary['mean']:.3f}", f"{summary['sd']:.3f}", f"{low:.3f} to {high:.3f}"]
+
+
 def write_table(results: dict[str, Any], path: Path) -> None:
-    """The results as JSON at `path` and as a Markdown table on standard output."""
+    """The results as JSON at `path` and as Markdown on standard output."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print("| | n | Dice | sd | 95 % interval | precision | sensitivity | HD95 mm |\n|---|---|---|---|---|---|---|---|")
-    for entry in results["rows"]:
-        dice = entry["dice"]
-        spread = "- | -" if dice["sd"] is None else f"{dice['sd']:.3f} | {dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f}"
-        others = " | ".join(f"{entry[m]['mean']:.3f}" for m in ("precision", "sensitivity"))
-        first = f"| {entry['name']} | {dice['n']} | {dice['mean']:.3f} | {spread}"
-        print(f"{first} | {others} | {entry['hd95_mm']['mean']:.1f} |")
-    for entry in results.get("differences", []):
-        print(json.dumps(entry))
+    print("\n".join(table_lines(results)))

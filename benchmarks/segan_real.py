@@ -22,6 +22,7 @@ import fire
 from ganglion.data.convert import convert
 
 from .bundle_runs import command, compare, row, run, write_table
+from .segan_simulated import folder_of
 
 GLIOMAS = ("sub-0001", "sub-0003", "sub-0005", "sub-0006")
 PATIENTS = ("sub-07", "sub-19")
@@ -51,7 +52,7 @@ class Row:
 
 ROWS = {
     "FLAIR, simulated only": Row("gliomas", "variants/flair", "simulated:flair", trains=False),
-    "FLAIR, simulated only, no critic": Row("gliomas", "variants/flair", "simulated:flair_no_critic", trains=False),
+    "FLAIR, simulated only, no critic": Row("gliomas", "variants/flair", "simulated:flair, no critic", trains=False),
     "FLAIR, fine-tuned": Row("gliomas", "variants/flair", "simulated:flair"),
     "FLAIR, from scratch": Row("gliomas", "variants/flair"),
     "T1ce, simulated only": Row("gliomas", "variants/t1ce", "simulated:t1ce", trains=False),
@@ -108,9 +109,9 @@ def networks_of(start: str, test: str, simulated: Path, out: Path) -> dict[str, 
     """Files of segmenter and critic that a row starts from."""
     if not start:
         return {}
-    folder = simulated / start[10:] / "seed0" if start.startswith("simulated:") else out / slug(start) / test
-    names = ("segmenter",) if start.endswith("no_critic") else ("segmenter", "critic")
-    return {name: str(folder / "run" / "networks" / f"{name}.pt") for name in names}
+    folder = folder_of(start[10:], 0, simulated) if start.startswith("simulated:") else out / slug(start) / test
+    networks = {"segmenter": str(folder / "model.pt")}
+    return networks if start.endswith("no critic") else networks | {"critic": str(folder / "run/networks/critic.pt")}
 
 
 def slug(name: str) -> str:

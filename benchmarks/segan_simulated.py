@@ -1,15 +1,16 @@
 """Train what the SegAN bundle ships, and its controls, on simulated scans, and score all on held-out ones.
 
-    python -m benchmarks.segan_simulated OUT [--only reference,no_critic] [--seeds 0,1]
+    python -m benchmarks.segan_simulated OUT [--only "reference;no critic"] [--seeds 0,1]
 
-Writes OUT/<row>/seed<N>/ (run folder and scores) and, when all rows are there, docs/results/segan_simulated.json.
-Rows that are done are skipped; a row that was cut off goes on. On two cores the rows take some hours: several
-commands with different `--only` can share the work.
+Writes OUT/<row>/seed<N>/ (run folder, weights, scores) and docs/results/segan_simulated.json. Rows that are done are
+skipped; a row that was cut off goes on. On two cores the rows take some hours: several commands with different
+`--only` can share the work.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +18,95 @@ import fire
 
 from .bundle_runs import command, compare, row, run, write_table
 
-COHORT = {"subjects": 90, "seed": 1, "spacing": 2.0, "splits": "60,10,20"}
-BUDGET = {"epochs": 140, "val_interval": 10, "precision": "bf16"}
-ROWS = {
-    "reference": [],
-    "no_critic": ["variants/no_critic"],
-    "flair": ["variants/flair"],
-    "flair_no_critic": ["variants/flair", "variants/no_critic"],
-    "t1ce": ["variants/t1ce"],
+# Subject k is the same whatever the number of subjects, so the second cohort holds the first.
+COHORTS = {
+    "small": {"subjects": 90, "seed": 1, "spacing": 2.0, "splits": "60,10,20"},
+    "large": {"subjects": 150, "seed": 1, "spacing": 2.0, "splits": "120,10,20"},
 }
-PAIRS = (("reference", "no_critic"), ("flair", "flair_no_critic"))
+TESTED_ON = "large"  # its test list, subjects 131 to 150, is in no training and no validation list
+BUDGETS = {
+    "small": {"epochs": 140, "val_interval": 10},
+    "large": {"epochs": 50, "val_interval": 5, "learning_rate": 1e-3},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: a training.
+
+    Args:
+        overlays: over train.json; those of a contrast go over inference.json too.
+        cohort: on whose subjects.
+        start: the row whose weights it starts from; empty for scratch.
+    """
+
+    overlays: tuple[str, ...] = ()
+    cohort: str = "small"
+    start: str = ""
+
+
+ROWS = {
+    "first stage": Row(),
+    "first stage, no critic": Row(("variants/no_critic",)),
+    "reference": Row((), "large", "first stage"),
+    "no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
+    "flair": Row(("variants/flair",)),
+    "flair, no critic": Row(("variants/flair", "variants/no_critic")),
+    "t1ce": Row(("variants/t1ce",)),
+}
+PAIRS = (("first stage", "first stage, no critic"), ("reference", "no critic"), ("flair", "flair, no critic"))
 RESULTS = Path("docs/results/segan_simulated.json")
 
 
-def simulate(out: Path) -> Path:
-    """The cohort of all rows: 60 subjects to train, 10 to select, 20 to test."""
-    data = out / "brats"
-    options = [word for key, value in COHORT.items() for word in (f"--{key}", str(value))]
+def simulate(name: str, out: Path) -> Path:
+    """Write a cohort unless it is there: subjects to train, to select, to test."""
+    data = out / name
+    options = [word for key, value in COHORTS[name].items() for word in (f"--{key}", str(value))]
     run([sys.executable, "-m", "ganglion", "phantom", "brats", str(data), *options], data / "dataset.json", out / "log")
     return data
 
 
-def train_and_score(name: str, seed: int, data: Path, out: Path) -> Path:
-    """One row: its training and its evaluation on the test list; returns the folder with the scores."""
-    overlays, folder = ROWS[name], out / name / f"seed{seed}"
-    weights, scored = folder / "model.pt", folder / "test"
-    paths: dict[str, Any] = {"dataset_dir": data, "weights": weights}
-    line = command("training", ["train", *overlays], **paths, output_dir=folder / "run", seed=seed, **BUDGET)
-    run(line, weights, folder / "train.log")
-    contrasts = [overlay for overlay in overlays if overlay in ("variants/flair", "variants/t1ce")]
-    line = command("evaluating", ["inference", *contrasts, "evaluate"], **paths, output_dir=scored)
-    run(line, scored / "scores.json", folder / "test.log")
-    return scored
+def folder_of(name: str, seed: int, out: Path) -> Path:
+    """Where a row's run, weights and scores lie."""
+    return out / name.replace(", ", "_").replace(" ", "_") / f"seed{seed}"
 
 
-def main(out: str, only: Any = tuple(ROWS), seeds: Any = (0,)) -> None:
-    """Train and score the rows named by `only` with each seed; write the table when every row is done."""
-    names = only.split(",") if isinstance(only, str) else list(only)
-    numbers = [seeds] if isinstance(seeds, int) else list(seeds)
-    folder = Path(out)
-    data = simulate(folder)
-    for seed in numbers:
+def train_and_score(name: str, seed: int, out: Path) -> None:
+    """One row: its training and its evaluation on the held-out subjects."""
+    spec, folder = ROWS[name], folder_of(name, seed, out)
+    start = {}
+    if spec.start:
+        former = folder_of(spec.start, seed, out)
+        start = {"segmenter": str(former / "model.pt")}
+        if "variants/no_critic" not in spec.overlays:
+            start["critic"] = str(former / "run" / "networks" / "critic.pt")
+    options: dict[str, Any] = {"dataset_dir": simulate(spec.cohort, out), "weights": folder / "model.pt"}
+    options |= {"output_dir": folder / "run", "start_from": start, "seed": seed, "precision": "bf16"}
+    line = command("training", ["train", *spec.overlays], **options, **BUDGETS[spec.cohort])
+    run(line, folder / "model.pt", folder / "train.log")
+    contrasts = [overlay for overlay in spec.overlays if overlay in ("variants/flair", "variants/t1ce")]
+    options = {"dataset_dir": simulate(TESTED_ON, out), "weights": folder / "model.pt", "output_dir": folder / "test"}
+    run(
+        command("evaluating", ["inference", *contrasts, "evaluate"], **options),
+        folder / "test" / "scores.json",
+        folder / "log",
+    )
+
+
+def main(out: str, only: str = "", seeds: Any = (0,)) -> None:
+    """Train and score the rows named by `only` (separated by `;`), or all; write the table of the rows done."""
+    names = [name.strip() for name in only.split(";")] if only else list(ROWS)
+    for seed in [seeds] if isinstance(seeds, int) else list(seeds):
         for name in names:
-            train_and_score(name, seed, data, folder)
-    found = {
-        (name, int(path.parents[1].name[4:])): [path.parent]
-        for name in ROWS
-        for path in sorted((folder / name).glob("seed*/test/scores.json"))
-    }
+            train_and_score(name, seed, Path(out))
+    found = {}
+    for name in ROWS:
+        for path in sorted(folder_of(name, 0, Path(out)).parent.glob("seed*/test/scores.json")):
+            found[name, int(path.parents[1].name[4:])] = [path.parent]
     results = {
-        "what": "simulated scans, 20 held-out subjects; a row a training seed",
-        "cohort": COHORT,
-        "budget": BUDGET,
+        "what": f"simulated scans, the {TESTED_ON} cohort's test list; a row a training seed",
+        "cohorts": COHORTS,
+        "budgets": BUDGETS,
         "rows": [row(f"{name}, seed {seed}", path) for (name, seed), path in found.items()],
         "differences": [
             compare(f"{first} less {second}, seed {seed}", found[first, seed], found[second, seed])

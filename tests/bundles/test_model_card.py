@@ -1,0 +1,32 @@
+"""The numbers in a model card are those of the evaluation files beside the docs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bundle_runs import table_lines
+
+ROOT = Path(__file__).parents[2]
+RESULTS = sorted((ROOT / "docs" / "results").glob("*.json"))
+
+
+def test_there_are_results():
+    assert [path.stem for path in RESULTS] == ["segan_real", "segan_simulated"]
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_card_holds_every_row(path):
+    card = (ROOT / "bundles" / "segan_transfer" / "docs" / "README.md").read_text(encoding="utf-8")
+    lines = table_lines(json.loads(path.read_text(encoding="utf-8")))
+    assert len(lines) > 4
+    missing = [line for line in lines if line and line not in card]
+    assert not missing
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_every_number_has_its_subjects(path):
+    for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+        dice = list(row["subjects"].values())
+        assert len(dice) == row["dice"]["n"]
+        assert sum(dice) / len(dice) == pytest.approx(row["dice"]["mean"])
