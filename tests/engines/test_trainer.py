@@ -264,7 +264,7 @@ def overflowing(at):
 
 
 def test_a_scaler_skips_an_overflow_instead_of_stopping(scale, batches):
-    """The scaler of fp16, put into a training on the CPU: the update is left out, the scale halved, training goes on."""
+    """The scaler of fp16 in a training on the CPU: the update is left out, the scale halved, training goes on."""
     model = scale(1.0)
     trainer = AlternatingTrainer(
         "cpu", 1, batches, {"a": model}, "a", [Phase("p", "a", sgd(model, 1e-4), overflowing(3), grad_clip=1.0)]

@@ -42,6 +42,8 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling costs time and helps only programs that read memory before they write it.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         warnings.filterwarnings("once", message=".*does not have a deterministic implementation.*")
 
 
