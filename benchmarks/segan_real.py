@@ -52,7 +52,9 @@ class Row:
 
 ROWS = {
     "FLAIR, simulated only": Row("gliomas", "variants/flair", "simulated:flair", trains=False),
-    "FLAIR, simulated only, no critic": Row("gliomas", "variants/flair", "simulated:flair, no critic", trains=False),
+    "FLAIR, simulated only, first stage": Row(
+        "gliomas", "variants/flair", "simulated:flair, first stage", trains=False
+    ),
     "FLAIR, fine-tuned": Row("gliomas", "variants/flair", "simulated:flair"),
     "FLAIR, from scratch": Row("gliomas", "variants/flair"),
     "T1ce, simulated only": Row("gliomas", "variants/t1ce", "simulated:t1ce", trains=False),
@@ -68,7 +70,7 @@ ROWS = {
     "low-grade glioma, simulated only": Row("tcga", "", "simulated:reference", trains=False),
 }
 PAIRS = (
-    ("FLAIR, simulated only", "FLAIR, simulated only, no critic"),
+    ("FLAIR, simulated only", "FLAIR, simulated only, first stage"),
     ("FLAIR, fine-tuned", "FLAIR, from scratch"),
     ("FLAIR to T1ce, full", "T1ce, from scratch"),
     ("FLAIR to T1ce, critic frozen", "FLAIR to T1ce, full"),

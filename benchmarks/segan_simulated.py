@@ -50,11 +50,11 @@ ROWS = {
     "first stage, no critic": Row(("variants/no_critic",)),
     "reference": Row((), "large", "first stage"),
     "no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
-    "flair": Row(("variants/flair",)),
-    "flair, no critic": Row(("variants/flair", "variants/no_critic")),
-    "t1ce": Row(("variants/t1ce",)),
+    "flair, first stage": Row(("variants/flair",)),
+    "flair": Row(("variants/flair",), "large", "flair, first stage"),
+    "t1ce": Row(("variants/t1ce",), "large", "flair"),
 }
-PAIRS = (("first stage", "first stage, no critic"), ("reference", "no critic"), ("flair", "flair, no critic"))
+PAIRS = (("first stage", "first stage, no critic"), ("reference", "no critic"), ("flair", "flair, first stage"))
 RESULTS = Path("docs/results/segan_simulated.json")
 
 
