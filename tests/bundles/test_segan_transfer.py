@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
@@ -101,6 +103,11 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
     options = {**QUICK, "dataset_dir": str(brats_cohort)}
     if variant == "paper":
         options |= {"slice_size": [48, 48], "window": [48, 48]}
+    if variant == "fine_tune":
+        content = parser("train.json", width=4)
+        for part, file in (("network_def", "model.pt"), ("critic_def", "critic.pt")):
+            torch.save(content.get_parsed_content(part).state_dict(), tmp_path / file)
+        options["critic_weights"] = str(tmp_path / "critic.pt")
     names = ["train.json", f"variants/{variant}.json"]
     flow = workflow(
         "train", bundle, names, output_dir=str(tmp_path / "run"), weights=str(tmp_path / "model.pt"), **options
@@ -140,26 +147,25 @@ def test_a_frozen_critic_stays_as_it_was_given(bundle, brats_cohort, tmp_path):
 
 
 def test_stopped_and_started_again_ends_with_the_same_weights(bundle, brats_cohort, tmp_path):
-    """Three epochs in one go, and the same in three runs of one more epoch each."""
+    """Three epochs in one go, and the same stopped within one epoch and at the end of another."""
 
-    def train(run: str, epochs: int) -> dict:
-        options = {**QUICK, "epochs": epochs, "dataset_dir": str(brats_cohort)}
-        flow = workflow(
-            "train",
-            bundle,
-            ["train.json"],
-            output_dir=str(tmp_path / run),
-            weights=str(tmp_path / f"{run}.pt"),
-            **options,
-        )
+    def train(run: str, stop_at=None) -> dict:
+        options = {**QUICK, "epochs": 3, "dataset_dir": str(brats_cohort), "output_dir": str(tmp_path / run)}
+        flow = workflow("train", bundle, ["train.json"], weights=str(tmp_path / f"{run}.pt"), **options)
+        if stop_at is not None:
+            trainer = flow.parser.get_parsed_content("train#trainer")
+            trainer.add_event_handler(stop_at, lambda: signal.raise_signal(signal.SIGTERM))
+            with pytest.raises(SystemExit, match="143"):
+                flow.run()
+            return {}
         flow.run()
-        return {
-            n: torch.load(tmp_path / run / "networks" / f"{n}.pt", weights_only=True) for n in ("segmenter", "critic")
-        }
+        folder = tmp_path / run / "networks"
+        return {name: torch.load(folder / f"{name}.pt", weights_only=True) for name in ("segmenter", "critic")}
 
-    whole = train("whole", 3)
-    for epochs in (1, 2, 3):
-        parts = train("parts", epochs)
+    whole = train("whole")
+    train("parts", Events.ITERATION_COMPLETED(once=1))
+    train("parts", Events.EPOCH_COMPLETED(once=2))
+    parts = train("parts")
     for name, state in whole.items():
         assert all(torch.equal(parts[name][key], value) for key, value in state.items()), name
 
