@@ -27,6 +27,7 @@ TESTED_ON = "large"  # its test list, subjects 131 to 150, is in no training and
 BUDGETS = {
     "small": {"epochs": 140, "val_interval": 10},
     "large": {"epochs": 50, "val_interval": 5, "learning_rate": 1e-3},
+    "transfer": {"epochs": 25, "val_interval": 5, "learning_rate": 1e-3},
 }
 
 
@@ -38,11 +39,13 @@ class Row:
         overlays: over train.json; those of a contrast go over inference.json too.
         cohort: on whose subjects.
         start: the row whose weights it starts from; empty for scratch.
+        budget: its budget, if it is not that of the cohort.
     """
 
     overlays: tuple[str, ...] = ()
     cohort: str = "small"
     start: str = ""
+    budget: str = ""
 
 
 ROWS = {
@@ -52,7 +55,7 @@ ROWS = {
     "no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
     "flair, first stage": Row(("variants/flair",)),
     "flair": Row(("variants/flair",), "large", "flair, first stage"),
-    "t1ce": Row(("variants/t1ce",), "large", "flair"),
+    "t1ce": Row(("variants/t1ce",), "large", "flair", "transfer"),
 }
 PAIRS = (("first stage", "first stage, no critic"), ("reference", "no critic"), ("flair", "flair, first stage"))
 RESULTS = Path("docs/results/segan_simulated.json")
@@ -82,7 +85,7 @@ def train_and_score(name: str, seed: int, out: Path) -> None:
             start["critic"] = str(former / "run" / "networks" / "critic.pt")
     options: dict[str, Any] = {"dataset_dir": simulate(spec.cohort, out), "weights": folder / "model.pt"}
     options |= {"output_dir": folder / "run", "start_from": start, "seed": seed, "precision": "bf16"}
-    line = command("training", ["train", *spec.overlays], **options, **BUDGETS[spec.cohort])
+    line = command("training", ["train", *spec.overlays], **options, **BUDGETS[spec.budget or spec.cohort])
     run(line, folder / "model.pt", folder / "train.log")
     contrasts = [overlay for overlay in spec.overlays if overlay in ("variants/flair", "variants/t1ce")]
     options = {"dataset_dir": simulate(TESTED_ON, out), "weights": folder / "model.pt", "output_dir": folder / "test"}
