@@ -295,7 +295,7 @@ def test_shipped_weights_fit_the_reference_configuration():
         ("missing", "no such folder"),
         ("empty", "dataset.json"),
         ("channels", "FLAIR"),
-        ("weights", "width"),
+        ("weights", "same settings"),
     ],
 )
 def test_faults_end_in_one_line_that_says_how_to_mend_it(fault, says, bundle, brats_cohort, weights, tmp_path):
