@@ -53,11 +53,15 @@ def row(name: str, folders: Sequence[Path]) -> dict[str, Any]:
     return result
 
 
-def compare(name: str, first: Sequence[Path], second: Sequence[Path]) -> dict[str, Any]:
-    """Paired difference of Dice, first less second, over the subjects that both scored."""
-    a, b = scores(first), scores(second)
-    shared = sorted(set(a) & set(b))
-    return {"name": name, **paired_difference([a[s] for s in shared], [b[s] for s in shared])}
+def compare(name: str, first: Sequence[Path], second: Sequence[Path]) -> list[dict[str, Any]]:
+    """Paired differences of Dice and HD95, first less second, over the subjects that both scored."""
+    found = []
+    for metric in ("dice", "hd95_mm"):
+        a, b = scores(first, metric), scores(second, metric)
+        shared = sorted(set(a) & set(b))
+        values = paired_difference([a[s] for s in shared], [b[s] for s in shared])
+        found.append({"name": name, "metric": metric, **values})
+    return found
 
 
 def table_lines(results: dict[str, Any]) -> list[str]:
@@ -73,12 +77,14 @@ def table_lines(results: dict[str, Any]) -> list[str]:
     if results.get("differences"):
         lines += [
             "",
-            "| difference of Dice | n | mean | sd | 95 % interval | p (Wilcoxon) |",
-            "|---|---|---|---|---|---|",
+            "| difference | of | n | mean | sd | 95 % interval | p (Wilcoxon) |",
+            "|---|---|---|---|---|---|---|",
         ]
     for entry in results.get("differences", []):
         p = "-" if entry["p_wilcoxon"] is None else f"{entry['p_wilcoxon']:.3f}"
-        lines.append("| " + " | ".join([entry["name"], str(entry["n"]), *_mean_and_spread(entry), p]) + " |")
+        lines.append(
+            "| " + " | ".join([entry["name"], entry["metric"], str(entry["n"]), *_mean_and_spread(entry), p]) + " |"
+        )
     return lines
 
 

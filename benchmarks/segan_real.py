@@ -157,9 +157,10 @@ def main(real: str, simulated: str, out: str, only: str = "") -> None:
         "budget": {**BUDGET, **SMALL_STEPS},
         "rows": [row(name, parts) for name, parts in done.items()],
         "differences": [
-            compare(f"{first} less {second}", done[first], done[second])
+            difference
             for first, second in PAIRS
             if first in done and second in done
+            for difference in compare(f"{first} less {second}", done[first], done[second])
         ],
     }
     write_table(results, RESULTS)

@@ -112,9 +112,10 @@ def main(out: str, only: str = "", seeds: Any = (0,)) -> None:
         "budgets": BUDGETS,
         "rows": [row(f"{name}, seed {seed}", path) for (name, seed), path in found.items()],
         "differences": [
-            compare(f"{first} less {second}, seed {seed}", found[first, seed], found[second, seed])
+            difference
             for first, second in PAIRS
             for seed in sorted({s for n, s in found if n == first} & {s for n, s in found if n == second})
+            for difference in compare(f"{first} less {second}, seed {seed}", found[first, seed], found[second, seed])
         ],
     }
     write_table(results, RESULTS)
