@@ -184,6 +184,23 @@ def test_mlflow_and_tensorboard_record_a_run(bundle, brats_cohort, tmp_path):
     assert any("train_loss" in run.data.metrics for run in runs)
 
 
+@pytest.mark.multigpu
+def test_two_processes_train_one_network(bundle, brats_cohort, tmp_path):
+    """`multi_gpu_train.json` under torchrun, over gloo where there is no GPU; one process writes, once."""
+    files = repr([str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")])
+    cohort = Path(shutil.copytree(brats_cohort, tmp_path / "cohort"))
+    lists = json.loads((cohort / "dataset.json").read_text())
+    lists["validation"] = lists.pop("validation") + lists.pop("test")  # one for each process
+    (cohort / "dataset.json").write_text(json.dumps(lists))
+    options = {**QUICK, "volumes_per_batch": 1, "dataset_dir": cohort, "bundle_root": bundle}
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    result = call([*torchrun, "-m", "monai.bundle", "run", "training", "--config_file", files, *words], tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("weights of segmenter written to") == 1
+    assert len((bundle / "runs" / "reference" / "history.csv").read_text().splitlines()) == 2
+
+
 # --- evaluation and inference -----------------------------------------------------------------------------------
 
 
