@@ -18,15 +18,17 @@ import fire
 
 from .bundle_runs import command, compare, row, run, write_table
 
-# Subject k is the same whatever the number of subjects, so the second cohort holds the first.
+# Subject k is the same whatever the number of subjects, so each cohort holds the ones before.
 COHORTS = {
     "small": {"subjects": 90, "seed": 1, "spacing": 2.0, "splits": "60,10,20"},
     "large": {"subjects": 150, "seed": 1, "spacing": 2.0, "splits": "120,10,20"},
+    "huge": {"subjects": 270, "seed": 1, "spacing": 2.0, "splits": "240,10,20"},
 }
-TESTED_ON = "large"  # its test list, subjects 131 to 150, is in no training and no validation list
+TESTED_ON = "huge"  # its test list, subjects 251 to 270, is in no training and no validation list
 BUDGETS = {
     "small": {"epochs": 140, "val_interval": 10},
     "large": {"epochs": 50, "val_interval": 5, "learning_rate": 1e-3},
+    "huge": {"epochs": 25, "val_interval": 5, "learning_rate": 1e-3},
     "transfer": {"epochs": 25, "val_interval": 5, "learning_rate": 1e-3},
 }
 
@@ -51,13 +53,20 @@ class Row:
 ROWS = {
     "first stage": Row(),
     "first stage, no critic": Row(("variants/no_critic",)),
-    "reference": Row((), "large", "first stage"),
-    "no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
+    "second stage": Row((), "large", "first stage"),
+    "second stage, no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
+    "reference": Row((), "huge", "second stage"),
+    "no critic": Row(("variants/no_critic",), "huge", "second stage, no critic"),
     "flair, first stage": Row(("variants/flair",)),
     "flair": Row(("variants/flair",), "large", "flair, first stage"),
     "t1ce": Row(("variants/t1ce",), "large", "flair", "transfer"),
 }
-PAIRS = (("first stage", "first stage, no critic"), ("reference", "no critic"), ("flair", "flair, first stage"))
+PAIRS = (
+    ("first stage", "first stage, no critic"),
+    ("second stage", "second stage, no critic"),
+    ("reference", "no critic"),
+    ("flair", "flair, first stage"),
+)
 RESULTS = Path("docs/results/segan_simulated.json")
 
 
