@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from ..errors import DivergedError, GanglionError, InputError, StorageError
+from ..errors import DivergedError, GanglionError, InputError, StorageError, format_error
 
 KINDS: tuple[type[GanglionError], ...] = (InputError, DivergedError, StorageError, GanglionError)
 DEBUG_VARIABLE = "GANGLION_DEBUG"
@@ -80,7 +80,7 @@ class _OneLineErrors:
         if own is None:
             self.fallback(kind, error, trace)
             return
-        sys.stderr.write(f"error: {own}\n")
+        sys.stderr.write(format_error(own) + "\n")
         sys.stderr.flush()
         raise SystemExit(own.exit_code)  # the interpreter takes the code of a SystemExit that a hook raises
 
