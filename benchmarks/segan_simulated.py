@@ -53,6 +53,10 @@ class Row:
 ROWS = {
     "first stage": Row(),
     "first stage, no critic": Row(("variants/no_critic",)),
+    "first stage, spectral norm": Row(("variants/guard_spectral",)),
+    "first stage, no guard": Row(("variants/guard_none",)),
+    "first stage, layer mean": Row(("variants/layer_mean",)),
+    "first stage, no Dice": Row(("variants/no_dice",)),
     "second stage": Row((), "large", "first stage"),
     "second stage, no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
     "reference": Row((), "huge", "second stage"),
@@ -63,6 +67,9 @@ ROWS = {
 }
 PAIRS = (
     ("first stage", "first stage, no critic"),
+    ("first stage, spectral norm", "first stage, no critic"),
+    ("first stage, no guard", "first stage, no critic"),
+    ("first stage, layer mean", "first stage, no critic"),
     ("second stage", "second stage, no critic"),
     ("reference", "no critic"),
     ("flair", "flair, first stage"),

@@ -53,3 +53,26 @@ def brats_cohort(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("brats")
     write_cohort("brats", folder, subjects=8, seed=0, spacing=4.0, progress=False)
     return folder
+
+
+@pytest.fixture
+def counted(record_property):
+    """Call `counted("faulty inputs")` where a test has proved one; the run's last lines say how many passed."""
+
+    def count(what: str, number: int = 1) -> None:
+        record_property(f"counted {what}", number)
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many of each kind of fault the tests that passed have put to the software."""
+    totals = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, number in report.user_properties if report.when == "call" else []:
+            if name.startswith("counted "):
+                what = name.removeprefix("counted ")
+                totals[what] = totals.get(what, 0) + number
+    if totals:
+        terminalreporter.write_sep("=", "counted")
+        terminalreporter.write_line(", ".join(f"{number} {what}" for what, number in sorted(totals.items())))
