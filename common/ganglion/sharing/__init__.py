@@ -1,0 +1,1 @@
+"""Everything about bundle zips: pack them, look into them without running anything, unpack them."""
