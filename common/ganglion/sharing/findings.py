@@ -1,4 +1,4 @@
-"""What a look into a bundle of somebody else can find, said in one form: which file, which key, what, and why it matters."""
+"""What a look into a bundle of somebody else can find, in one form: which file, which key, what, and why it matters."""
 
 from dataclasses import asdict, dataclass
 
