@@ -53,6 +53,7 @@ class Row:
 ROWS = {
     "first stage": Row(),
     "first stage, no critic": Row(("variants/no_critic",)),
+    "first stage, map distance": Row(("variants/map_distance",)),
     "first stage, spectral norm": Row(("variants/guard_spectral",)),
     "first stage, no guard": Row(("variants/guard_none",)),
     "first stage, layer mean": Row(("variants/layer_mean",)),
@@ -67,6 +68,8 @@ ROWS = {
 }
 PAIRS = (
     ("first stage", "first stage, no critic"),
+    ("first stage, map distance", "first stage, no critic"),
+    ("first stage", "first stage, map distance"),
     ("first stage, spectral norm", "first stage, no critic"),
     ("first stage, no guard", "first stage, no critic"),
     ("first stage, layer mean", "first stage, no critic"),

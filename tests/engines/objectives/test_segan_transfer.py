@@ -139,3 +139,16 @@ def test_fifty_steps_on_one_batch_learn_it(networks, batch):
         overlaps.append(terms["dice"].item())
     assert overlaps[-1] < 0.5 * overlaps[0]
     assert DiceLoss(sigmoid=True)(networks["segmenter"](batch["image"]), batch["label"]) < 0.3
+
+
+def test_map_distance_reaches_the_map_where_nothing_is_labelled(batch):
+    """Dice has next to no gradient on a slice without tumour; the L1 distance of the maps has one everywhere."""
+    empty = {"image": batch["image"], "label": torch.zeros_like(batch["label"])}
+    drawn = {"segmenter": DrawsMap(torch.zeros_like(batch["label"]))}
+    pull = {}
+    for name, weights in {"dice": {"dice_weight": 1.0}, "map": {"dice_weight": 0.0, "map_weight": 1.0}}.items():
+        terms = SegmenterObjective(distance_weight=0.0, **weights)(drawn, empty)
+        (pull[name],) = torch.autograd.grad(terms["loss"], drawn["segmenter"].logits)
+    assert terms["map"].item() == pytest.approx(0.5)  # |0.5 - 0| everywhere
+    assert (pull["map"] > 0).all()
+    assert pull["dice"].abs().max() < 1e-6 * pull["map"].max()

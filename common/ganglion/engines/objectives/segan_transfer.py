@@ -50,21 +50,32 @@ class SegmenterObjective:
         distance_weight: weight of the critic's distance; 0 never calls the critic (S with Dice only).
         dice_weight: weight of the Dice term; 1 in the paper, 0 for the first SegAN.
         reduction: how the scales are weighed, see :func:`multi_scale_l1`.
+        map_weight: weight of the mean |p - y| of the maps themselves; not in the paper, a control for the critic.
     """
 
-    def __init__(self, distance_weight: float = 1.0, dice_weight: float = 1.0, reduction: str = "concat") -> None:
+    def __init__(
+        self,
+        distance_weight: float = 1.0,
+        dice_weight: float = 1.0,
+        reduction: str = "concat",
+        map_weight: float = 0.0,
+    ) -> None:
         self.distance_weight = distance_weight
         self.dice_weight = dice_weight
+        self.map_weight = map_weight
         self.reduction = reduction
         # 1 - (2 sum p y + eps) / (sum p^2 + sum y^2 + eps), per image: finite also where both maps are empty
         self.dice = DiceLoss(squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Mapping[str, nn.Module], batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        """Return ``loss`` and its parts ``distance`` and ``dice``; shapes as for the critic."""
+        """Return ``loss`` and its parts ``distance``, ``dice`` and ``map``; shapes as for the critic."""
         image, truth = batch[IMAGE], batch[LABEL].float()
         probability = networks["segmenter"](image).float().sigmoid()
         terms = {"dice": self.dice(probability, truth)}
         loss = self.dice_weight * terms["dice"]
+        if self.map_weight:
+            terms["map"] = (probability - truth).abs().mean()
+            loss = loss + self.map_weight * terms["map"]
         if self.distance_weight:
             critic = networks["critic"]
             with torch.no_grad():
