@@ -33,6 +33,36 @@ def test_the_disk_is_the_users_matter(number):
     assert str(found) == "no: history.csv"
 
 
+TOLD = """Caught {kind} in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File "loader.py", line 9, in fetch
+    raise {kind}(text)
+{module}.{kind}: {message}
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+RuntimeError: applying transform
+"""
+
+
+@pytest.mark.parametrize("kind", [GanglionError, InputError, DivergedError, StorageError])
+@pytest.mark.parametrize("wrapper", [InputError, RuntimeError])
+def test_a_workers_traceback_in_words_gives_its_error(kind, wrapper):
+    told = wrapper(TOLD.format(kind=kind.__name__, module=kind.__module__, message="scan.nii: bad, mend it"))
+    found = find_user_error(chained(told, RuntimeError("wrapped")))
+    assert (type(found), str(found)) == (kind, "scan.nii: bad, mend it")
+
+
+def test_a_workers_full_disk_in_words_is_the_users_matter():
+    text = TOLD.replace("{module}.", "")
+    full = text.format(kind="OSError", message="[Errno 28] No space left on device: 'cache.pt'")
+    found = find_user_error(OSError(full))
+    assert (type(found), str(found)) == (StorageError, "No space left on device: 'cache.pt'")
+    missing = text.format(kind="FileNotFoundError", message="[Errno 2] No such file or directory: 'scan.nii'")
+    assert find_user_error(RuntimeError(missing)) is None
+
+
 def test_a_fault_of_the_program_is_none_of_the_users():
     loop = KeyError("pred")
     loop.__cause__ = ValueError("a")

@@ -1,8 +1,9 @@
 """Errors that a user can mend. Each message is one line: what, in which file, found, expected, how to mend it."""
 
 import errno
+import re
 
-_STORAGE_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES}
+STORAGE_ERRNOS = {getattr(errno, name, -1) for name in ("ENOSPC", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EDQUOT")}
 
 
 class GanglionError(Exception):
@@ -29,11 +30,12 @@ class StorageError(GanglionError):
     exit_code = 4
 
 
-def find_user_error(error: BaseException) -> GanglionError | None:
+def find_user_error(error: BaseException | None) -> GanglionError | None:
     """Looks through an exception and what caused it for the one error that a user can mend.
 
-    MONAI wraps what a component raises in errors of its own, so the useful one may lie deeper in the chain.
-    An operating system's "disk full", "read-only" or "permission denied" becomes a `StorageError`.
+    MONAI wraps what a component raises in errors of its own, so the useful one may lie deeper in the chain; what a
+    DataLoader's worker raises arrives as the text of its traceback. An operating system's "disk full", "read-only"
+    or "permission denied" becomes a `StorageError`.
 
     Args:
         error: the exception that ended a command.
@@ -42,14 +44,31 @@ def find_user_error(error: BaseException) -> GanglionError | None:
         The error to show in one line, or None if the exception is a fault of the program.
     """
     seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        if isinstance(current, GanglionError):
-            return current
-        if isinstance(current, OSError) and current.errno in _STORAGE_ERRNOS:
-            return StorageError(f"{current.strerror}: {current.filename or 'the output folder'}")
-        current = current.__cause__ or current.__context__
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        told = _error_in_text(str(error))
+        if told is not None:
+            return told
+        if isinstance(error, GanglionError):
+            return error
+        if isinstance(error, OSError) and error.errno in STORAGE_ERRNOS:
+            return StorageError(f"{error.strerror}: {error.filename or 'the output folder'}")
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _error_in_text(text: str) -> GanglionError | None:
+    """The last error that a traceback in words tells of, if it is one that a user can mend."""
+    kinds: dict[str, type[GanglionError]] = {}
+    for kind in (GanglionError, InputError, DivergedError, StorageError):
+        kinds.update({f"{sub.__module__}.{sub.__qualname__}": kind for sub in (*kind.__subclasses__(), kind)})
+    names = "|".join(map(re.escape, kinds))
+    found = re.findall(rf"^(?:({names})|\w*Error): (?:\[Errno (\d+)\] )?(.+)$", text, flags=re.MULTILINE)
+    for name, number, message in reversed(found):
+        if name:
+            return kinds[name](message.strip())
+        if number and int(number) in STORAGE_ERRNOS:
+            return StorageError(message.strip())
     return None
 
 

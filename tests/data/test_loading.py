@@ -11,8 +11,7 @@ from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch, list_da
 from monai.transforms import Compose, CropForegroundd, Invertd, Orientationd, SaveImaged, SpatialPadd
 
 from ganglion.data import LoadContrastsd, LoadLabeld, ResampleSpacingd
-from ganglion.engines.run import find_error
-from ganglion.errors import InputError
+from ganglion.errors import InputError, find_user_error
 
 CONTRASTS = ("T1", "T1ce", "T2", "FLAIR")
 AFFINE = np.array([[-1.0, 0, 0, 9], [0, -2, 0, 8], [0, 0, 3, -7], [0, 0, 0, 1]])
@@ -148,7 +147,7 @@ def test_a_fault_met_by_a_data_loader_is_still_one_line(tmp_path, files, workers
     loader = DataLoader(Dataset([{"image": files}], LoadContrastsd()), num_workers=workers)
     with pytest.raises(RuntimeError) as caught:
         next(iter(loader))
-    found = find_error(caught.value)
+    found = find_user_error(caught.value)
     assert isinstance(found, InputError)
     assert "s1_T2.nii.gz: found an unreadable" in str(found)
     assert "\n" not in str(found)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from ganglion.engines import prepare_run
-from ganglion.engines.run import _OneLineErrors, find_error
-from ganglion.errors import DivergedError, GanglionError, InputError, StorageError
+from ganglion.engines.run import _OneLineErrors
+from ganglion.errors import DivergedError, GanglionError, InputError, StorageError, find_user_error
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_an_error_told_by_a_worker_is_found_in_its_text():
     for dataset in (Fails(), FailsPlainly()):
         with pytest.raises(Exception, match="worker") as caught:
             next(iter(torch.utils.data.DataLoader(dataset, num_workers=1)))
-        found = find_error(caught.value)
+        found = find_user_error(caught.value)
         assert (type(found), str(found)) == (InputError, "scan.nii: bad, mend it")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import warnings
 from types import TracebackType
@@ -13,9 +12,8 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from ..errors import DivergedError, GanglionError, InputError, StorageError, format_error
+from ..errors import find_user_error, format_error
 
-KINDS: tuple[type[GanglionError], ...] = (InputError, DivergedError, StorageError, GanglionError)
 DEBUG_VARIABLE = "GANGLION_DEBUG"
 
 
@@ -47,28 +45,6 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         warnings.filterwarnings("once", message=".*does not have a deterministic implementation.*")
 
 
-def find_error(error: BaseException | None) -> GanglionError | None:
-    """The error of this package behind an exception: itself, a cause, a context, or a worker's traceback in words."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, GanglionError) and "\n" not in str(error).strip():
-            return error
-        told = _error_in_text(str(error))
-        if told is not None:
-            return told
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _error_in_text(text: str) -> GanglionError | None:
-    """A DataLoader worker hands its exception over as the text of a traceback: find the last error of ours in it."""
-    kinds = {sub: kind for kind in reversed(KINDS) for sub in (kind, *kind.__subclasses__())}
-    names = {f"{sub.__module__}.{sub.__qualname__}": kind for sub, kind in kinds.items()}
-    found = re.findall(rf"^({'|'.join(map(re.escape, names))}): (.+)$", text, flags=re.MULTILINE)
-    return names[found[-1][0]](found[-1][1].strip()) if found else None
-
-
 class _OneLineErrors:
     """An exception hook that prints errors of this package as one line and exits with their code."""
 
@@ -76,7 +52,7 @@ class _OneLineErrors:
         self.fallback = fallback
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        own = find_error(error)
+        own = find_user_error(error)
         if own is None:
             self.fallback(kind, error, trace)
             return
@@ -92,7 +68,7 @@ class _WithoutOwnErrors(logging.Filter):
         error = sys.exc_info()[1]
         if record.levelno < logging.ERROR or error is None:
             return True
-        return not isinstance(error, SystemExit) and find_error(error) is None
+        return not isinstance(error, SystemExit) and find_user_error(error) is None
 
 
 def _quieten_engines() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import tempfile
@@ -14,10 +13,9 @@ from typing import IO, Any, cast
 
 import torch
 
-from ...errors import InputError, StorageError
+from ...errors import STORAGE_ERRNOS, InputError, StorageError
 
 logger = logging.getLogger(__name__)
-STORAGE_FAULTS = {getattr(errno, name, -1) for name in ("ENOSPC", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EDQUOT")}
 
 
 @contextmanager
@@ -26,7 +24,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in STORAGE_FAULTS:
+        if error.errno not in STORAGE_ERRNOS:
             raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
         raise StorageError(
             f"cannot write {path}: {error.strerror}; free space or rights there, or choose another folder; "
