@@ -10,6 +10,7 @@ class GanglionError(Exception):
     """Base of all errors that end a command in one line instead of a traceback."""
 
     exit_code = 1
+    max_lines = 3  # of its message that are shown
 
 
 class InputError(GanglionError):
@@ -73,6 +74,6 @@ def _error_in_text(text: str) -> GanglionError | None:
 
 
 def format_error(error: BaseException) -> str:
-    """The text that ends a command: `error: ` and the message, at most three lines."""
+    """The text that ends a command: `error: ` and the message; three lines at most unless the error is a list."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "error: " + "\n".join(lines[:3] or [type(error).__name__])
+    return "error: " + "\n".join(lines[: getattr(error, "max_lines", 3)] or [type(error).__name__])
