@@ -19,6 +19,7 @@ _HOMES = {
     "PlainCompose": "plain",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
+    "SeededItems": "seeded",
 }
 __all__ = list(_HOMES)
 

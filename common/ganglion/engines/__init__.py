@@ -1,9 +1,23 @@
 """Engines: phases, the alternating trainer, run set-up. Handlers and objectives live in sub-packages."""
 
 from .after_step import ClampWeights, ExponentialAverage
+from .evaluator import MeanOverSubjects, SharedEvaluator
 from .phase import Phase
+from .processes import OwnShare, join_processes, leave_processes
 from .run import prepare_run
 from .streams import Streams
 from .trainer import AlternatingTrainer
 
-__all__ = ["AlternatingTrainer", "ClampWeights", "ExponentialAverage", "Phase", "Streams", "prepare_run"]
+__all__ = [
+    "AlternatingTrainer",
+    "ClampWeights",
+    "ExponentialAverage",
+    "MeanOverSubjects",
+    "OwnShare",
+    "Phase",
+    "SharedEvaluator",
+    "Streams",
+    "join_processes",
+    "leave_processes",
+    "prepare_run",
+]

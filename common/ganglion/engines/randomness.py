@@ -13,6 +13,8 @@ from monai.data.utils import set_rnd
 
 from ..errors import InputError
 
+PASS = 1_000_000  # more than there are epochs: what a sampler's epoch grows by in a further pass of one epoch
+
 
 def derive_seed(*parts: int) -> int:
     """A seed of 32 bits from whole numbers (seed, epoch, rank, ...); near inputs give unrelated seeds."""
@@ -71,15 +73,35 @@ def check_loaders(data: Any) -> None:
         )
 
 
-def start_pass(data: Any, seed: int, epoch: int, repeat: int) -> Iterator[Any]:
+def begin_again(loader: Any) -> None:
+    """Another pass over a loader within one epoch: another order and other draws, the same in every process."""
+    for name in ("sampler", "batch_sampler"):
+        holder: Any = getattr(loader, name, None)
+        if hasattr(holder, "set_epoch") and hasattr(holder, "epoch"):
+            holder.set_epoch(holder.epoch + PASS)
+    dataset: Any = getattr(loader, "dataset", None)
+    if hasattr(dataset, "begin_pass"):
+        dataset.begin_pass(derive_seed(dataset.seed, 1))
+
+
+def seed_items(loader: Any, seed: int) -> None:
+    """Tell a data set whose transforms are seeded for each item that a pass begins; others are left alone."""
+    begin = getattr(getattr(loader, "dataset", None), "begin_pass", None)
+    if begin is not None:
+        begin(seed)
+
+
+def start_pass(data: Any, seed: int, shared_seed: int, epoch: int, repeat: int) -> Iterator[Any]:
     """Begin one pass over the data whose order and augmentation depend on the arguments only.
 
     Seeds the data sets' own transforms, the samplers and the loaders' generators, then draws the first batch, since
     samplers draw their order from the global generator at that moment; the global generators are put back after it.
+    ``seed`` is this process's own, ``shared_seed`` the same in all processes.
     """
     for number, loader in enumerate(loaders_of(data)):
         own = derive_seed(seed, number, 1)
         set_rnd(getattr(loader, "dataset", None), own)
+        seed_items(loader, derive_seed(shared_seed, number))
         for holder in (loader, getattr(loader, "sampler", None)):
             generator = getattr(holder, "generator", None)
             if isinstance(generator, torch.Generator):
@@ -87,7 +109,7 @@ def start_pass(data: Any, seed: int, epoch: int, repeat: int) -> Iterator[Any]:
         for name in ("sampler", "batch_sampler"):
             set_epoch = getattr(getattr(loader, name, None), "set_epoch", None)
             if set_epoch is not None:
-                set_epoch(epoch + 1_000_000 * repeat)
+                set_epoch(epoch + PASS * repeat)
     before = random_states()
     seed_sources(seed)
     iterator = iter(data)
@@ -131,7 +153,8 @@ class EpochBatches(Iterable[Any]):
         for repeat in range(length):
             window: list[Any] = []
             seed = derive_seed(trainer.seed, epoch, trainer.state.rank, repeat)
-            for batch in start_pass(trainer.data_loader, seed, epoch, repeat):
+            shared_seed = derive_seed(trainer.seed, epoch, repeat)
+            for batch in start_pass(trainer.data_loader, seed, shared_seed, epoch, repeat):
                 window.append(batch)
                 if len(window) == trainer.accumulate:
                     yield window if trainer.accumulate > 1 else window[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import warnings
 from types import TracebackType
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from ..errors import find_user_error, format_error
+from ..errors import GanglionError, find_user_error, format_error
+from . import processes
 
 DEBUG_VARIABLE = "GANGLION_DEBUG"
+_BEGUN = [time.monotonic()]
 
 
 def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | None = None) -> None:
@@ -29,6 +32,7 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         deterministic: ask torch for deterministic kernels; where it has none it warns.
         debug: show tracebacks; default: whether the environment variable GANGLION_DEBUG is set to anything but 0.
     """
+    _BEGUN[0] = time.monotonic()
     if debug is None:
         debug = os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0")
     if not debug:
@@ -45,6 +49,15 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         warnings.filterwarnings("once", message=".*does not have a deterministic implementation.*")
 
 
+def begun() -> float:
+    """When the present run began, on the monotonic clock: the latest `prepare_run`, or the import of this module."""
+    return _BEGUN[0]
+
+
+def _find_error(error: BaseException) -> GanglionError | None:
+    return find_user_error(error) or processes.lost_process(error)
+
+
 class _OneLineErrors:
     """An exception hook that prints errors of this package as one line and exits with their code."""
 
@@ -52,7 +65,10 @@ class _OneLineErrors:
         self.fallback = fallback
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        own = find_user_error(error)
+        own = _find_error(error)
+        code = processes.report_failure(1 if own is None else own.exit_code)
+        if code >= 0:  # another process failed first: it speaks for all
+            raise SystemExit(code)
         if own is None:
             self.fallback(kind, error, trace)
             return
@@ -68,7 +84,7 @@ class _WithoutOwnErrors(logging.Filter):
         error = sys.exc_info()[1]
         if record.levelno < logging.ERROR or error is None:
             return True
-        return not isinstance(error, SystemExit) and find_user_error(error) is None
+        return not isinstance(error, SystemExit) and _find_error(error) is None
 
 
 def _quieten_engines() -> None:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import InputError
+from .randomness import begin_again
 
 
 class Streams(Iterable[dict[str, Any]]):
     """Draws one batch of each loader per iteration and gives ``{name: batch}``; shorter ones begin again.
 
     Args:
-        loaders: data loaders by name; the longest decides the length.
+        loaders: data loaders by name; the longest decides the length. With several processes each loader has a
+            sampler of its own, which gives every process the same number of batches.
     """
 
     def __init__(self, loaders: Mapping[str, Any]) -> None:
@@ -33,3 +35,4 @@ class Streams(Iterable[dict[str, Any]]):
 def _endless(loader: Any) -> Iterator[Any]:
     while True:
         yield from loader
+        begin_again(loader)

@@ -15,8 +15,16 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import InputError
-from . import trainer_state
-from .finite import diverged, first_nonfinite_weight, floating_state, total_norm
+from ..keys import SUBJECT
+from . import processes, trainer_state
+from .finite import (
+    diverged,
+    first_nonfinite_weight,
+    floating_state,
+    nonfinite_entries,
+    subjects_of,
+    total_norm,
+)
 from .phase import Phase, objective_terms
 from .randomness import EpochBatches, check_loaders, derive_seed, restore_random_states, seed_sources
 
@@ -252,15 +260,19 @@ class AlternatingTrainer(SupervisedTrainer):
         return stack
 
     def _check_and_report(self, checks: list[tuple[Phase, str, Tensor]], batch: Any) -> dict[str, Tensor]:
-        """Bring all numbers of the iteration to the CPU in one transfer, stop if one is not finite."""
-        numbers = torch.stack([value for _, _, value in checks]).cpu() if checks else torch.zeros(0)
+        """Bring all numbers of the iteration to the CPU in one transfer, stop if one is not finite.
+
+        With several processes they are means over all, so that all stop in the same iteration.
+        """
+        own = torch.stack([value for _, _, value in checks]) if checks else torch.zeros(0)
+        numbers = processes.average(own).cpu() if checks else own
         output: dict[str, Tensor] = {}
         for (phase, what, _), value in zip(checks, numbers, strict=True):
             if not bool(torch.isfinite(value)):
                 if what == "weight":
                     what = f"weight {first_nonfinite_weight(self.unwrapped, phase.trains) or 'norm'}"
                 where = (self.state.epoch, self.state.iteration, self.last_checkpoint)
-                raise diverged(phase.name, what, float(value), batch, *where)
+                raise diverged(phase.name, what, float(value), _batches_at_fault(batch, own), *where)
             if what.startswith("term"):
                 output[f"{phase.name}/{what[6:-1]}"] = value
         self._last_loss = output.get(f"{self.lead.name}/loss", self._last_loss)
@@ -279,6 +291,20 @@ class AlternatingTrainer(SupervisedTrainer):
     def postpone_random_states(self, states: Mapping[str, Any] | None) -> None:
         """Keep random states to be put back once the data of a begun epoch have been replayed."""
         self._pending_random_states = states
+
+
+def _batches_at_fault(batch: Any, numbers: Tensor) -> Any:
+    """What `diverged` has to know of the batches whose own numbers are not finite; alone, the batch itself.
+
+    A gradient is shared before it is looked at: then every process has it, and all batches may be at fault.
+    """
+    if processes.count() == 1:
+        return batch
+    finite = torch.isfinite(numbers)
+    first = int(finite.int().argmin()) if not bool(finite.all()) else len(finite)
+    told = {SUBJECT: subjects_of(batch), **{name: torch.tensor(torch.nan) for name in nonfinite_entries(batch)}}
+    shares = processes.gather((first, told))
+    return [share for order, share in shares if order == min(order for order, _ in shares)]
 
 
 def unwrap(network: nn.Module) -> nn.Module:

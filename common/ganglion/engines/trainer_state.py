@@ -38,6 +38,12 @@ def collect(trainer: AlternatingTrainer) -> dict[str, Any]:
     }
 
 
+def collect_own(trainer: AlternatingTrainer) -> dict[str, Any]:
+    """What each of several processes has for itself: random states, and running statistics of objectives."""
+    part = "objectives"
+    return {"random": random_states(), part: _collect_part(trainer, _parts(trainer)[part], part)}
+
+
 def _parts(trainer: AlternatingTrainer) -> dict[str, Callable[[Any], Any]]:
     return {
         "optimizers": lambda phase: phase.optimizer,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from .. import processes
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,7 +33,7 @@ class StopSignals:
         self._former = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and processes.count() == 1:  # a launcher passes on what a job's processes also got
             raise SystemExit(128 + number)
         self.received = number
 

@@ -10,10 +10,11 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from ...errors import InputError
+from .. import processes
 from ..finite import first_nonfinite_weight
 from ..randomness import loaders_of
 from ..trainer import AlternatingTrainer
-from ..trainer_state import plain
+from ..trainer_state import collect_own, plain
 from .best import BestWeights
 from .checkpoint import Checkpoints, save_atomically
 from .history import History, scalar_metrics
@@ -105,7 +106,7 @@ class TrainingRun:
             self.lock.acquire()
         if not self._entered:
             self._enter()
-        self._nothing_to_do = self._finished() and self._weights_written()
+        self._nothing_to_do = self._finished() and self._all_written()
         if self._finished() and state.epoch < state.max_epochs:
             self.trainer.terminate()
         if self._nothing_to_do:
@@ -142,7 +143,8 @@ class TrainingRun:
         trainer.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
         if self.validator is not None:
-            self.validator.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_asked)
+            if processes.count() == 1:  # several do not walk in step there: they stop when the validation is done
+                self.validator.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_asked)
             self.validator.add_event_handler(Events.COMPLETED, self._validated)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
         trainer.add_event_handler(Events.COMPLETED, self._completed)
@@ -151,7 +153,8 @@ class TrainingRun:
 
     def _resume(self) -> bool:
         """Load the newest whole checkpoint; whether the epoch it was taken in still has to be closed."""
-        found = self.checkpoints.newest_whole() if self.checkpoints else None
+        found = self.checkpoints.newest_whole() if self.checkpoints and self._first else None
+        found = processes.from_first(found)  # so that one folder and one decision hold for all
         if found is None:
             return False
         path, state = found
@@ -160,7 +163,7 @@ class TrainingRun:
         if state.get("subjects") != self._subjects:
             return self._begin_anew(path)
         try:
-            self.trainer.load_state_dict(state["trainer"])
+            self.trainer.load_state_dict({**state["trainer"], **_own_part(state)})
         except InputError as error:
             raise InputError(f"{path}: {error}; choose another run_dir or the settings of that run") from error
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -178,7 +181,7 @@ class TrainingRun:
 
     def _begin_anew(self, path: Path) -> bool:
         """Other subjects (labelled since, for instance) make another training: begin it if the former is finished."""
-        if self.run_dir is None or not self._weights_written():
+        if self.run_dir is None or not self._all_written():
             raise InputError(f"{path}: is of an unfinished training on other subjects; choose another run_dir")
         if self._first:
             logger.warning("the subjects are others than in the finished run: it moves to %s", set_aside(self.run_dir))
@@ -216,6 +219,7 @@ class TrainingRun:
 
     def _epoch_completed(self) -> None:
         state = self.trainer.state
+        self._agree_to_stop()
         row = self.history.end_epoch(state.epoch, state.iteration, self._metrics)
         self._metrics = {}
         self._closed_epoch = state.epoch
@@ -232,8 +236,11 @@ class TrainingRun:
             self.trainer.terminate()
 
     def save(self) -> None:
-        """Write a checkpoint, unless a weight is not finite or this is not the first process."""
-        if self.checkpoints is None or not self._first:
+        """Write a checkpoint, unless a weight is not finite; all processes take part, the first one writes."""
+        if self.checkpoints is None:
+            return
+        shares = processes.gather(collect_own(self.trainer)) if processes.count() > 1 else []
+        if not self._first:
             return
         bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
         if bad is not None:
@@ -245,19 +252,26 @@ class TrainingRun:
             "best": self.best.state_dict(),
             "closed_epoch": self._closed_epoch,
             "subjects": self._subjects,
+            "processes": shares,
         }
         self.trainer.last_checkpoint = str(self.checkpoints.save(plain(state, "the training"), self._iteration))
 
     def _stop_if_asked(self) -> None:
         """Save and leave if a signal came; takes no argument, since Ignite would pass the engine as one."""
+        self._agree_to_stop()
         if self.stop.received is not None:
             self.save()
             self._stop()
+
+    def _agree_to_stop(self) -> None:
+        """A signal that reached one process is obeyed by all in the same iteration."""
+        self.stop.received = processes.largest(self.stop.received or 0) or None
 
     def _stop(self) -> None:
         logger.info(
             "stopped by signal %d in iteration %d; the same command goes on", self.stop.received, self._iteration
         )
+        processes.wait_for_all()  # whoever leaves first makes the launcher end the others, who may be saving
         raise SystemExit(self.stop.exit_code)
 
     def _completed(self) -> None:
@@ -267,6 +281,9 @@ class TrainingRun:
     def _weight_files(self) -> dict[str, Path]:
         folder = self.run_dir / "networks" if self.run_dir is not None else None
         return {} if folder is None else {name: folder / f"{name}.pt" for name in self.trainer.networks}
+
+    def _all_written(self) -> bool:
+        return bool(processes.from_first(self._first and self._weights_written()))
 
     def _weights_written(self) -> bool:
         """Whether the final weights are younger than the newest checkpoint: they may be missing after a kill."""
@@ -294,3 +311,16 @@ class TrainingRun:
             self.curves.flush()
         if self.lock is not None:
             self.lock.release()
+
+
+def _own_part(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a checkpoint of several processes holds for this one."""
+    shares = state.get("processes", [])
+    if max(1, len(shares)) != processes.count():
+        logger.warning(
+            "the checkpoint is of %d processes, now there are %d: random numbers of the networks differ from there on",
+            max(1, len(shares)),
+            processes.count(),
+        )
+    fits = len(shares) == processes.count()
+    return shares[processes.rank()] if fits else {}

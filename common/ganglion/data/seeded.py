@@ -1,0 +1,37 @@
+"""Random transforms whose draws depend on the item and the pass, not on which process draws it, or when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from monai.data import Dataset
+from monai.data.utils import set_rnd
+
+
+class SeededItems(Dataset):
+    """A data set around another one, whose random transforms are seeded anew for each item.
+
+    Two processes that share a pass over the data thus give the very items that one process would give, whatever the
+    number of workers. Transforms that draw from the global generators of Python, NumPy or torch are not covered.
+
+    Args:
+        dataset: a data set of MONAI's, with ``transform``.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        super().__init__(dataset.data, None)
+        self.dataset = dataset
+        self.seed = 0
+
+    def begin_pass(self, seed: int) -> None:
+        """Begin another pass over the data; the same seed in every process."""
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        seed = np.random.SeedSequence([self.seed, int(index)]).generate_state(1)[0]
+        set_rnd(self.dataset.transform, int(seed))
+        return self.dataset[index]
