@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -16,6 +17,22 @@ import torch
 from ...errors import STORAGE_ERRNOS, InputError, StorageError
 
 logger = logging.getLogger(__name__)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise a StorageError now if nothing can be written into a folder, rather than hours later."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, path = tempfile.mkstemp(prefix=".writable.", suffix=".tmp", dir=folder)
+        os.close(handle)
+        os.unlink(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files that killed processes have left in a folder; nobody else may be writing there."""
+    for left in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            left.unlink()
 
 
 @contextmanager
@@ -91,20 +108,39 @@ def save_atomically(state: Any, path: Path, keep_former: Path | None = None) -> 
 
 
 def load_plain(path: Path) -> Any:
-    """Load tensors and plain containers onto the CPU; an InputError names a file that is damaged or holds more."""
+    """Load tensors and plain containers onto the CPU.
+
+    An InputError names a file that is damaged or holds more, a StorageError one that may not be read.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if archive.testzip() is not None:  # torch.load does not look at the checksums
                     raise zipfile.BadZipFile("checksum")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
+    except PermissionError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}; run as the user who wrote it") from error
     except Exception as error:  # the kinds of failure of a damaged archive have no common base
         raise InputError(
             f"{path}: cannot be read as weights ({type(error).__name__}): the file is damaged, cut short or holds more "
             "than tensors; fetch or train it again"
         ) from error
+
+
+def holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a file holds exactly these tensors."""
+    try:
+        found = load_plain(path)
+    except (FileNotFoundError, InputError):
+        return False
+    if not isinstance(found, Mapping) or found.keys() != state.keys():
+        return False
+    return all(
+        isinstance(there := found[name], torch.Tensor) and there.dtype == value.dtype and torch.equal(there, value)
+        for name, value in state.items()
+    )
 
 
 class Checkpoints:
@@ -113,26 +149,30 @@ class Checkpoints:
     Args:
         folder: where they lie.
         keep: how many are kept.
+        parts: names of what each must hold to be one.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    def __init__(self, folder: Path, keep: int = 2, parts: Sequence[str] = ()) -> None:
         if keep < 1:
             raise InputError(f"keep is {keep}, expected at least 1 checkpoint")
         self.folder = folder
         self.keep = keep
+        self.parts = tuple(parts)
 
     def files(self) -> list[Path]:
         """Checkpoints in the folder, oldest first."""
         return sorted(self.folder.glob("iteration-*.pt"))
 
     def save(self, state: Any, iteration: int) -> Path:
-        """Save and then drop the oldest beyond ``keep``."""
+        """Save, then drop the oldest beyond ``keep``, and later ones: those were damaged, or this would be later."""
         path = self.folder / f"iteration-{iteration:09d}.pt"
         save_atomically(state, path)
-        unfinished = list(self.folder.glob(".iteration-*.tmp"))  # of processes that were killed
-        for old in self.files()[: -self.keep] + unfinished:
+        files = self.files()
+        place = files.index(path) + 1
+        for old in files[: max(0, place - self.keep)] + files[place:]:
             with suppress(OSError):
                 old.unlink()
+        sweep(self.folder)
         return path
 
     def newest_whole(self) -> tuple[Path, Any] | None:
@@ -140,9 +180,13 @@ class Checkpoints:
         files = self.files()
         for path in reversed(files):
             try:
-                return path, load_plain(path)
+                state = load_plain(path)
             except InputError:
                 logger.warning("checkpoint %s is damaged: taking the one before", path)
+                continue
+            if not self.parts or (isinstance(state, Mapping) and set(self.parts) <= set(state)):
+                return path, state
+            logger.warning("%s is not a checkpoint: taking the one before", path)
         if files:
             raise InputError(
                 f"{self.folder}: all {len(files)} checkpoints are damaged; delete the folder to begin anew"
@@ -173,5 +217,8 @@ def _sync_folder(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # what file systems say that do not know this for folders
+                raise
         finally:
             os.close(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,8 @@ else:
     fcntl = _fcntl
 
 logger = logging.getLogger(__name__)
+# Which process of this memory holds which folder: the system's lock does not keep a process from itself.
+_HELD: dict[Path, int] = {}
 
 
 class RunLock:
@@ -35,23 +38,33 @@ class RunLock:
         """Take the lock, or raise an InputError that names the process that holds it."""
         if self._file is not None:
             return
+        if _HELD.get(self.path.resolve()) == os.getpid():
+            raise self._refusal(str(os.getpid()))
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("a+", encoding="ascii")  # stays open: the lock lives as long as the file
+            # It stays open: the lock lives as long as the file.
+            file = self.path.open("a+", encoding="ascii", errors="replace")
+        file.seek(0)
+        former = file.read().strip()
         if fcntl is None:
             logger.warning("this system has no file locks: let no second process train into %s", self.path)
         elif not self._lock(file):
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
             file.close()
-            raise InputError(
-                f"{self.path.parent}: process {holder} trains into this folder already; "
-                "wait for it or choose another run_dir"
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            raise self._refusal(former or "unknown")
+        if former:
+            logger.warning("%s: process %s ended without giving it back: taking it over", self.path, former)
+        with storage_errors(self.path):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         self._file = file
+        _HELD[self.path.resolve()] = os.getpid()
+
+    def _refusal(self, holder: str) -> InputError:
+        return InputError(
+            f"{self.path.parent}: process {holder} trains into this folder already; "
+            "wait for it or choose another run_dir"
+        )
 
     def _lock(self, file: IO[str]) -> bool:
         try:
@@ -63,7 +76,10 @@ class RunLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; the file stays, which is harmless."""
+        """Give the lock back; the file stays, empty, which is harmless."""
         if self._file is not None:
-            self._file.close()
+            _HELD.pop(self.path.resolve(), None)
+            with suppress(OSError):
+                self._file.truncate(0)
+                self._file.close()
             self._file = None

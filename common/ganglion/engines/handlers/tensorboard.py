@@ -29,14 +29,16 @@ class Curves:
     def add_iteration(self, output: Mapping[str, Any], iteration: int) -> None:
         """Add the output of one iteration if it is due."""
         if iteration % self.every == 0:
-            for name, value in output.items():
-                self._writer.add_scalar(f"iteration/{name}", float(value), iteration)
+            with storage_errors(self.folder):
+                for name, value in output.items():
+                    self._writer.add_scalar(f"iteration/{name}", float(value), iteration)
 
     def add_epoch(self, row: Mapping[str, float]) -> None:
         """Add a row of the history; its axis counts iterations too, so that a resumed run can hide later points."""
-        for name, value in row.items():
-            if "/" in name:
-                self._writer.add_scalar(f"epoch/{name}", value, int(row["iteration"]))
+        with storage_errors(self.folder):
+            for name, value in row.items():
+                if "/" in name:
+                    self._writer.add_scalar(f"epoch/{name}", value, int(row["iteration"]))
         self.flush()
 
     def flush(self) -> None:
