@@ -1,0 +1,79 @@
+"""May a bundle leave the house? Its parts must be there and agree: configs, library, weights, version, documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from .contents import Contents, read_contents
+from .findings import Refused, SharingFinding
+from .library import library_name, library_targets, stray_names
+from .metadata import METADATA, metadata_findings
+from .weights import network_findings, weights_findings
+
+_MODEL_PATH = re.compile(r"(?<![\w/])models/[\w./-]*?\.pt(?![\w.])")
+
+
+def check_bundle(bundle: str) -> tuple[Contents, dict[str, Any]]:
+    """Look at every part of a bundle.
+
+    Returns:
+        The parts, and the content of metadata.json.
+
+    Raises:
+        Refused: names every reason why it may not be packed.
+    """
+    contents = read_contents(bundle)
+    findings = list(contents.findings)
+    configs: dict[str, Any] = {}
+    for name in contents.configs:
+        try:
+            configs[name] = json.loads((contents.root / name).read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        except ValueError as error:
+            findings.append(SharingFinding(name, "", f"no JSON ({error})", "Correct the file."))
+    _stop(bundle, findings)
+    findings = metadata_findings(configs[METADATA])
+    for name, config in configs.items():
+        findings += [*stray_names(config, name, library_name()), *_target_findings(name, config)]
+    findings += _document_findings(contents)
+    _stop(bundle, findings)
+    _stop(bundle, weights_findings(contents) or network_findings(contents))
+    return contents, configs[METADATA]
+
+
+def _stop(bundle: str, findings: Sequence[SharingFinding]) -> None:
+    if findings:
+        raise Refused(f"{bundle} is not packed", findings)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the key {twice!r} twice")
+    return dict(pairs)
+
+
+def _target_findings(file: str, config: Any) -> list[SharingFinding]:
+    """Names of the library in a config that the library does not have."""
+    findings = []
+    for key, target in library_targets(config, library_name()):
+        module, _, attribute = target.rpartition(".")
+        try:
+            getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            findings.append(SharingFinding(file, key, target, f"The library does not have it ({error})."))
+    return findings
+
+
+def _document_findings(bundle: Contents) -> list[SharingFinding]:
+    """Weights that a document speaks of and that are not there."""
+    findings = []
+    for name in (name for name in bundle.files if name.endswith(".md")):
+        named = _MODEL_PATH.findall((bundle.root / name).read_text(encoding="utf-8"))
+        missing = sorted(set(named) - set(bundle.weights))
+        findings += [SharingFinding(name, "", path, "The bundle does not hold it.") for path in missing]
+    return findings
