@@ -17,14 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..errors import InputError
 from ..keys import SUBJECT
 from . import processes, trainer_state
-from .finite import (
-    diverged,
-    first_nonfinite_weight,
-    floating_state,
-    nonfinite_entries,
-    subjects_of,
-    total_norm,
-)
+from .finite import WatchedState, diverged, first_nonfinite_weight, nonfinite_entries, subjects_of, total_norm
 from .phase import Phase, objective_terms
 from .randomness import EpochBatches, check_loaders, derive_seed, restore_random_states, seed_sources
 
@@ -110,10 +103,7 @@ class AlternatingTrainer(SupervisedTrainer):
         self.unwrapped = {name: unwrap(network) for name, network in self.networks.items()}
         # Lists made once: walking through modules in each iteration would cost more than all checks together.
         self._parameters = {name: list(network.parameters()) for name, network in self.unwrapped.items()}
-        self._watched = {
-            phase.name: [value for name in phase.trains for value in floating_state(self.unwrapped[name]).values()]
-            for phase in self.phases
-        }
+        self._watched = {name: WatchedState(network) for name, network in self.unwrapped.items()}
         trained = {name for phase in self.phases for name in phase.trains}
         self._train_mode = {name: name in trained for name in self.networks}
 
@@ -182,9 +172,12 @@ class AlternatingTrainer(SupervisedTrainer):
             network.train(self._train_mode[name])
         self.state.output = {} if self._last_loss is None else {CommonKeys.LOSS: self._last_loss}
         checks: list[tuple[Phase, str, Tensor]] = []
-        for phase in self.phases:
-            if phase.due(self.state.iteration, self.state.epoch):
-                checks += self._run_phase(phase, batches)
+        due = [phase for phase in self.phases if phase.due(self.state.iteration, self.state.epoch)]
+        for phase in due:
+            checks += self._run_phase(phase, batches)
+        unseen = [name for name in self.networks if not any(name in phase.trains for phase in due)]
+        if unseen:  # running averages above all, which a phase's after_step moves
+            checks.append((due[-1] if due else self.lead, "weight", self._norm_of_weights(unseen)))
         self.state.output = [self._check_and_report(checks, batchdata)]
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return list(self.state.output)
@@ -204,7 +197,10 @@ class AlternatingTrainer(SupervisedTrainer):
         norm = self._step(phase)
         if norm is not None:
             checks.append((phase, "gradient", norm))
-        return [*checks, (phase, "weight", total_norm(self._watched[phase.name], self.state.device))]
+        return [*checks, (phase, "weight", self._norm_of_weights(phase.trains))]
+
+    def _norm_of_weights(self, names: Iterable[str]) -> Tensor:
+        return total_norm([value for name in names for value in self._watched[name].tensors()], self.state.device)
 
     def _forward(self, phase: Phase, networks: Mapping[str, nn.Module], batch: Any, share: float) -> dict[str, Tensor]:
         terms = objective_terms(phase, networks, batch)
@@ -221,7 +217,11 @@ class AlternatingTrainer(SupervisedTrainer):
         return detached
 
     def _step(self, phase: Phase) -> Tensor | None:
-        """Clip and step; returns the norm of the gradient unless a scaler watches over it."""
+        """Clip and step; returns the norm of the gradient, which must be finite.
+
+        A scaler (fp16) leaves an update out whose scaled gradient overflows and lowers its scale. Not before the scale
+        is below 1, where nothing is enlarged any more, is such a gradient itself at fault.
+        """
         scaler, gradients = self.scalers[phase.name], [p.grad for p in phase.parameters if p.grad is not None]
         if not gradients:
             return None
@@ -236,7 +236,9 @@ class AlternatingTrainer(SupervisedTrainer):
             act([self.unwrapped[name] for name in phase.trains])
         if phase.scheduler is not None and phase.scheduler_step == "update":
             phase.scheduler.step()
-        return None if scaler.is_enabled() else norm
+        if not scaler.is_enabled():
+            return norm
+        return torch.where(scaler.scale(torch.ones_like(norm)) < 1, norm, torch.zeros_like(norm))
 
     def _open_gradients(self, phase: Phase) -> None:
         """Let gradients reach the parameters of this phase's optimiser and no others."""
@@ -270,9 +272,11 @@ class AlternatingTrainer(SupervisedTrainer):
         for (phase, what, _), value in zip(checks, numbers, strict=True):
             if not bool(torch.isfinite(value)):
                 if what == "weight":
-                    what = f"weight {first_nonfinite_weight(self.unwrapped, phase.trains) or 'norm'}"
+                    names = dict.fromkeys([*phase.trains, *self.networks])
+                    what = f"weight {first_nonfinite_weight(self.unwrapped, names) or 'norm'}"
                 where = (self.state.epoch, self.state.iteration, self.last_checkpoint)
-                raise diverged(phase.name, what, float(value), _batches_at_fault(batch, own), *where)
+                at_fault = _batches_at_fault(batch, own)
+                raise diverged(phase.name, what, float(value), at_fault, *where, data=self.data_loader)
             if what.startswith("term"):
                 output[f"{phase.name}/{what[6:-1]}"] = value
         self._last_loss = output.get(f"{self.lead.name}/loss", self._last_loss)

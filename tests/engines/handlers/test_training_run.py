@@ -262,17 +262,24 @@ def test_a_diverged_run_leaves_the_last_good_checkpoint(toy, tmp_path):
     assert all(torch.isfinite(v.float()).all() for net in weights.values() for v in net.values())
 
 
-def test_no_checkpoint_is_written_with_weights_that_are_not_finite(toy, tmp_path, caplog):
-    trainer, _ = toy.build(tmp_path, epochs=1)
+@pytest.mark.parametrize("where", ["weight", "optimizer"])
+def test_no_checkpoint_is_written_with_what_is_not_finite(toy, tmp_path, where):
+    """What spoils a training between its last iteration and the checkpoint ends it all the same."""
+    trainer, handler = toy.build(tmp_path, epochs=2)
 
-    @trainer.on(Events.EPOCH_COMPLETED)
+    @handler.validator.on(Events.COMPLETED)
     def _(engine):
-        with torch.no_grad():
-            engine.networks["critic"][0].weight.fill_(float("inf"))
+        if trainer.state.epoch == 2:
+            critic = trainer.networks["critic"][0].weight
+            moments = trainer.phases[0].optimizer.state[critic]
+            with torch.no_grad():
+                (critic if where == "weight" else moments["square_avg"]).fill_(float("inf"))
 
-    trainer.run()
-    assert not (tmp_path / "checkpoints").exists()
-    assert "no checkpoint written: weight critic.0.weight is not finite" in caplog.text
+    expected = {"weight": "weight critic.0.weight", "optimizer": "optimizers.critic.state.0.square_avg"}[where]
+    with pytest.raises(DivergedError, match=f"epoch 2, iteration 6: {expected} is not finite.*iteration-000000003.pt"):
+        trainer.run()
+    assert [file.name for file in (tmp_path / "checkpoints").iterdir()] == ["iteration-000000003.pt"]
+    assert not (tmp_path / "networks").exists()
 
 
 def test_a_full_disk_ends_the_training_and_spares_the_checkpoint(toy, tmp_path, monkeypatch):

@@ -11,14 +11,19 @@ from typing import Any
 
 from .. import processes
 
+TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Remembers the first signal that asks the process to stop; a second one stops it at once."""
+    """Remembers the first signal that asks the process to stop; a second one stops it at once.
+
+    ``overdue`` is set by who watches the clock; a signal after that is still the first one.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.overdue = False
         self._former: dict[int, Any] = {}
 
     def install(self) -> None:
@@ -49,8 +54,8 @@ class StopSignals:
 
     @property
     def exit_code(self) -> int:
-        """143 after SIGTERM, 130 after SIGINT."""
-        return 128 + (self.received or 0)
+        """143 after SIGTERM, 130 after SIGINT, 75 when time is up."""
+        return TIME_IS_UP if self.received is None else 128 + self.received
 
 
 class _Sheltered:

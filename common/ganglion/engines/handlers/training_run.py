@@ -9,14 +9,15 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from ...errors import InputError
+from ...errors import DivergedError, InputError, StorageError
 from .. import processes
-from ..finite import first_nonfinite_weight
+from ..finite import first_nonfinite_weight, nonfinite_entries
 from ..randomness import loaders_of
 from ..trainer import AlternatingTrainer
 from ..trainer_state import collect_own, plain
 from .best import BestWeights
-from .checkpoint import Checkpoints, save_atomically
+from .checkpoint import Checkpoints, check_writable, holds, save_atomically, sweep
+from .deadline import Deadline
 from .history import History, scalar_metrics
 from .lock import RunLock
 from .progress import Progress
@@ -25,6 +26,7 @@ from .signals import StopSignals
 from .tensorboard import Curves
 
 logger = logging.getLogger(__name__)
+PARTS = ("trainer", "history", "best", "closed_epoch")  # of every checkpoint
 
 
 class TrainingRun:
@@ -32,8 +34,8 @@ class TrainingRun:
 
     The same command again continues the run: the newest whole checkpoint in ``run_dir`` is taken. A finished run says
     so and changes nothing, unless ``max_epochs`` was raised or the training's subjects are others: then what it left
-    moves to ``former-<n>/`` and a new run begins. A second process is refused. SIGTERM and SIGINT save at
-    the end of the current iteration (or of the current validation batch) and leave with exit code 143 or 130.
+    moves to ``former-<n>/`` and a new run begins. A second process is refused. SIGTERM, SIGINT and a time limit save at
+    the end of the current iteration (or of the current validation batch) and leave with exit code 143, 130 or 75.
 
     ``run_dir`` holds ``checkpoints/``, ``networks/<name>.pt`` (plain state dicts, at the end), ``history.csv``,
     ``config.json``, ``tensorboard/``, ``run.lock`` and ``log.txt``.
@@ -50,6 +52,7 @@ class TrainingRun:
         tensorboard: write curves to ``run_dir/tensorboard``.
         log_every: iterations between points of the curves.
         progress: force the bar on or off; None asks the terminal.
+        time_limit: minutes from the program's start after which it saves and ends; None is without limit.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class TrainingRun:
         tensorboard: bool = True,
         log_every: int = 10,
         progress: bool | None = None,
+        time_limit: float | None = None,
     ) -> None:
         self.run_dir = None if run_dir is None else Path(run_dir)
         self.deploy_to = None if deploy_to is None else Path(deploy_to)
@@ -77,6 +81,7 @@ class TrainingRun:
         self.best = BestWeights(getattr(validator, "metric_cmp_fn", lambda new, former: new > former))
         self.progress = Progress(progress)
         self.stop = StopSignals()
+        self.deadline = Deadline(time_limit)
         self.history = History(None)
         self.curves: Curves | None = None
         self.checkpoints: Checkpoints | None = None
@@ -112,7 +117,10 @@ class TrainingRun:
         if self._nothing_to_do:
             done = f"{self.run_dir}: finished after epoch {state.epoch}"
             logger.info("%s, nothing to do; raise epochs to go on or choose another run_dir", done)
+            self._say_where()
             return
+        if self.deploy_to is not None and self._first:
+            check_writable(self.deploy_to.parent)
         self.stop.install()
         for engine in (self.trainer, self.validator):
             for loader in loaders_of(getattr(engine, "data_loader", None)):
@@ -131,8 +139,10 @@ class TrainingRun:
         self._subjects = subjects_digest(trainer.data_loader)
         pending = False
         if self.run_dir is not None:
-            self.checkpoints = Checkpoints(self.run_dir / "checkpoints", self.keep)
+            self.checkpoints = Checkpoints(self.run_dir / "checkpoints", self.keep, PARTS)
             if self._first:
+                for folder in (self.run_dir, self.run_dir / "checkpoints", self.run_dir / "networks"):
+                    sweep(folder)
                 attach_log(self.run_dir / "log.txt")
                 self.history.path = self.run_dir / "history.csv"
             pending = self._resume()
@@ -227,24 +237,24 @@ class TrainingRun:
             if self.curves is not None:
                 self.curves.add_epoch(row)
             self.progress.end_epoch(row, state.max_epochs)
-        if self.stop.received or state.epoch % self.save_every == 0 or self._finished():
+        leaving = self.stop.received is not None or (self.stop.overdue and not self._finished())
+        if leaving or state.epoch % self.save_every == 0 or self._finished():
             self.save()
-        if self.stop.received:
+        if leaving:
             self._stop()
         if self._finished() and state.epoch < state.max_epochs:
             logger.info("no better validation for %d epochs: ending after epoch %d", self.patience, state.epoch)
             self.trainer.terminate()
 
     def save(self) -> None:
-        """Write a checkpoint, unless a weight is not finite; all processes take part, the first one writes."""
+        """Write a checkpoint, or end the run if a weight is not finite; all processes take part, the first writes."""
+        bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
+        if bad is not None:
+            raise self._spoilt(f"weight {bad}")
         if self.checkpoints is None:
             return
         shares = processes.gather(collect_own(self.trainer)) if processes.count() > 1 else []
         if not self._first:
-            return
-        bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
-        if bad is not None:
-            logger.warning("no checkpoint written: weight %s is not finite", bad)
             return
         state = {
             "trainer": self.trainer.state_dict(),
@@ -254,29 +264,65 @@ class TrainingRun:
             "subjects": self._subjects,
             "processes": shares,
         }
+        spoilt = nonfinite_entries({"optimizers": state["trainer"]["optimizers"]})
+        if spoilt:
+            raise self._spoilt(spoilt[0])
         self.trainer.last_checkpoint = str(self.checkpoints.save(plain(state, "the training"), self._iteration))
 
+    def _spoilt(self, what: str) -> DivergedError:
+        state = self.trainer.state
+        return DivergedError(
+            f"training diverged in epoch {state.epoch}, iteration {state.iteration}: {what} is not finite, so no "
+            f"checkpoint was written; last good checkpoint: {self.trainer.last_checkpoint}; lower the learning rate"
+        )
+
     def _stop_if_asked(self) -> None:
-        """Save and leave if a signal came; takes no argument, since Ignite would pass the engine as one."""
+        """Save and leave if a signal came or time is up; takes no argument: Ignite would pass the engine as one."""
         self._agree_to_stop()
-        if self.stop.received is not None:
+        if self.stop.received is not None or self.stop.overdue:
             self.save()
             self._stop()
 
     def _agree_to_stop(self) -> None:
-        """A signal that reached one process is obeyed by all in the same iteration."""
-        self.stop.received = processes.largest(self.stop.received or 0) or None
+        """A signal that reached one process, or one clock that runs ahead, is obeyed by all in the same iteration."""
+        told = processes.largest(self.stop.received or int(self.deadline.passed()))
+        if told > 1:  # signals that are taken over have larger numbers
+            self.stop.received = told
+        self.stop.overdue = told == 1
 
     def _stop(self) -> None:
-        logger.info(
-            "stopped by signal %d in iteration %d; the same command goes on", self.stop.received, self._iteration
-        )
+        if self.stop.received is not None:
+            why = f"stopped by signal {self.stop.received}"
+        else:
+            why = f"stopped by the time limit of {self.deadline.minutes:g} minutes"
+        kept = "nothing is kept without a run_dir"
+        if self.checkpoints is not None:
+            kept = f"saved {self.trainer.last_checkpoint}; the same command goes on from there"
+        logger.info("%s in epoch %d, iteration %d: %s", why, self.trainer.state.epoch, self._iteration, kept)
         processes.wait_for_all()  # whoever leaves first makes the launcher end the others, who may be saving
         raise SystemExit(self.stop.exit_code)
 
     def _completed(self) -> None:
         if not self._nothing_to_do and self._first:
             self._write_weights()
+            self._say_where()
+
+    def _say_where(self) -> None:
+        """One line on where everything lies."""
+        parts = [] if self.deploy_to is None else [f"deployed weights {self.deploy_to}"]
+        if self.run_dir is not None:
+            names = {
+                "weights of every network": "networks",
+                "checkpoints": "checkpoints",
+                "history": "history.csv",
+                "TensorBoard": "tensorboard",
+                "configuration": "config.json",
+                "log": "log.txt",
+            }
+            there = {what: self.run_dir / name for what, name in names.items() if (self.run_dir / name).exists()}
+            parts += [f"{what} {path}" for what, path in there.items()]
+        if parts:
+            logger.info("where everything lies: %s", ", ".join(parts))
 
     def _weight_files(self) -> dict[str, Path]:
         folder = self.run_dir / "networks" if self.run_dir is not None else None
@@ -297,7 +343,9 @@ class TrainingRun:
         }
         if self.deploy_to is not None:
             former = self.deploy_to.with_name(f"{self.deploy_to.name}.previous")
-            save_atomically(networks[self.trainer.deployed], self.deploy_to, keep_former=former)
+            weights = networks[self.trainer.deployed]
+            if not holds(self.deploy_to, weights):  # else a former end got as far as this: keep what it put aside
+                save_atomically(weights, self.deploy_to, keep_former=former)
             chosen = f"epoch {self.best.epoch}, the best validation" if self.best.networks else "the last epoch"
             logger.info("weights of %s written to %s (%s)", self.trainer.deployed, self.deploy_to, chosen)
         for name, file in self._weight_files().items():
@@ -308,7 +356,10 @@ class TrainingRun:
         self.stop.remove()
         self.progress.close()
         if self.curves is not None:
-            self.curves.flush()
+            try:
+                self.curves.flush()
+            except StorageError as error:  # what ended the training matters more
+                logger.warning("%s", error)
         if self.lock is not None:
             self.lock.release()
 
