@@ -154,6 +154,34 @@ class Commands:
 
     @staticmethod
     @command
+    def pack(bundle: str, *, out: str = ".", overwrite: bool = False) -> None:
+        """Make one zip of a bundle that runs where nothing of ours is installed; the same bundle gives the same bytes.
+
+        Args:
+            bundle: folder of the bundle
+            out: folder for NAME_vX.Y.Z.zip
+            overwrite: replace a zip of this version that holds something else
+        """
+        from .sharing.pack import pack
+
+        print(pack(bundle, out, overwrite))
+
+    @staticmethod
+    @command
+    def unpack(archive: str, directory: str, *, trust: str | None = None) -> None:
+        """Take a bundle out of its zip, after a look at everything in it; nothing is written of one that is refused.
+
+        Args:
+            archive: the zip
+            directory: folder to put the bundle's folder into
+            trust: sha256 of the zip, from its publisher, to accept what the scan finds
+        """
+        from .sharing.unpack import unpack
+
+        print(unpack(archive, directory, trust))
+
+    @staticmethod
+    @command
     def report(
         out: str,
         *,

@@ -38,7 +38,7 @@ From another folder give the config's whole path, and this folder with `--bundle
 the command `ganglion`, say `python -m {library}` in this folder: `python -m {library} data convert --help`.
 
 `sha256sum -c {sums}` tells whether every file is the one that was packed. `models/*.safetensors` hold the same
-weights as the `.pt` beside them. After a training of your own, `python -m {library} pack . --out DIR` makes a zip of it.
+weights as the `.pt` beside them. After a training of your own, `python -m {library} pack . --out DIR` packs it.
 """
 
 
