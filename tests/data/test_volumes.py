@@ -125,6 +125,7 @@ def test_gzip_file_smaller_than_deflate_allows_is_refused(tmp_path, save):
     path = save(tmp_path / "a.nii.gz", np.zeros((10, 10, 10), dtype=np.uint8))
     image = nib.load(path)
     image.header.set_data_shape((400, 400, 400))
+    image.header["vox_offset"] = 352
     path.write_bytes(gzip.compress(image.header.binaryblock + bytes(104)))
     with pytest.raises(InputError, match=r"truncated file or false header \(400x400x400"):
         open_volume(path)
@@ -152,7 +153,7 @@ def test_zero_affine_is_refused(tmp_path, save):
     path = save(tmp_path / "a.nii", np.ones((3, 3, 3), dtype=np.float32))
     image = nib.load(path)
     image.header["srow_x"] = image.header["srow_y"] = image.header["srow_z"] = 0
-    image.header["sform_code"] = 1
+    image.header["sform_code"], image.header["qform_code"], image.header["vox_offset"] = 1, 0, 352
     path.write_bytes(image.header.binaryblock + path.read_bytes()[348:])
     with pytest.raises(InputError, match="zero or degenerate affine"):
         open_volume(path)

@@ -9,6 +9,32 @@ from ..errors import InputError
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
+# What sorts of fault there are, as `kind` of a finding states them.
+KINDS = {
+    "file": "empty, truncated, damaged, or of an unknown kind",
+    "missing": "no file, a link that leads nowhere, one half of a pair",
+    "packing": "gzip data under a name without .gz, or the reverse",
+    "size": "more voxels claimed than are allowed",
+    "type": "complex, coloured or unknown voxels",
+    "shape": "not three or four dimensions",
+    "sform": "an sform that cannot be used beside a qform that can",
+    "affine": "no usable voxel axes or voxel size",
+    "orientation": "a header that does not say where left is",
+    "grid": "another grid than that of the subject's first image",
+    "channels": "a 4-D file where a 3-D one is meant, or another number of channels",
+    "contrasts": "too few or too many images of a subject, or in another order",
+    "nonfinite": "NaN or Inf voxels",
+    "constant": "one value everywhere",
+    "codes": "label codes that are not those of the data set",
+    "background": "a label of background only",
+    "unlabelled": "a subject without a label in a list that needs one",
+    "path": "a path that leaves the data set's folder, or is none",
+    "twice": "a subject listed twice",
+    "content": "the same voxels in two files",
+    "links": "links that lead outside",
+    "dataset": "dataset.json itself",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -20,6 +46,7 @@ class Finding:
         expected: what should be there.
         mend: how to mend it.
         level: "error" (cannot be used), "warning" (can, but look at it) or "note" (dealt with, for your information).
+        kind: what sort of fault it is, one of `KINDS`; for programs.
     """
 
     file: str
@@ -27,6 +54,7 @@ class Finding:
     expected: str
     mend: str
     level: str = ERROR
+    kind: str = "file"
 
     def __str__(self) -> str:
         return f"{self.file}: found {self.found}, expected {self.expected}. {self.mend}"
@@ -35,12 +63,13 @@ class Finding:
 class FileError(InputError):
     """An `InputError` about one file, which keeps its parts so that the check can list it."""
 
-    def __init__(self, file: str | Path, found: str, expected: str, mend: str) -> None:
-        self.finding = Finding(str(file), found, expected, mend)
+    def __init__(self, file: str | Path, found: str, expected: str, mend: str, kind: str = "file") -> None:
+        self.finding = Finding(str(file), found, expected, mend, kind=kind)
         super().__init__(str(self.finding))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FileError, (self.finding.file, self.finding.found, self.finding.expected, self.finding.mend)
+        parts = self.finding
+        return FileError, (parts.file, parts.found, parts.expected, parts.mend, parts.kind)
 
 
 def report(findings: Sequence[Finding]) -> str:

@@ -10,6 +10,7 @@ from .findings import FileError
 
 # Endings that the readers of `volumes.py` understand, longest first.
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mha")
+PAIR = (".hdr", ".img")  # Analyze and NIfTI pairs: one volume in two files, either of which may be given
 
 # Spellings of each contrast as a word of a file name (between start, end, ".", "_", "-" or a blank), any case.
 _SPELLINGS = {

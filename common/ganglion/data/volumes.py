@@ -1,11 +1,12 @@
 """One file of voxels: its header judged before anything is read, then its voxels, each error naming the file.
 
-NIfTI and MGH files are read through nibabel, `.mha` through itk (axes turned from its LPS to RAS). Loading for a
+NIfTI, Analyze and MGH files are read through nibabel, `.mha` here (its axes turned from LPS to RAS). Loading for a
 network and the data set's check use the same functions, so that what the check passes can be loaded.
 """
 
-import re
+import gzip
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from . import metaimage
 from .findings import FileError
-from .naming import ENDINGS, is_volume
+from .headers import AGAIN, is_packed, read_claim
+from .naming import ENDINGS, PAIR, is_volume
 
-_AGAIN = "Copy or export the file again."
 MAX_VOXELS = 2**29  # 512 million: 800 cubed, 2 GiB as float32
 _MAX_DEFLATE = 1040  # deflate cannot shrink by more than 1032
+_MAX_SURPLUS = 2**16  # bytes after the last voxel: some programs fill up blocks
 _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RuntimeError,
     zlib.error, struct.error, ImageFileError, HeaderDataError,
@@ -40,7 +44,9 @@ class Volume:
         affine: 4 x 4, from voxel indices to millimetres in RAS.
         channels: number of volumes in the file: 1 for a 3-D file.
         dtype: numpy type of the stored voxels.
-        voxels: reads them; gives X Y Z, or X Y Z C for a file of several channels, as float32 with the slope applied.
+        voxels: reads them; gives X Y Z, or X Y Z C for a file of several channels: the stored numbers where no slope
+            has to be applied, else float32.
+        oriented: whether the header says where left and front are; else a guess stands in the affine.
     """
 
     path: Path
@@ -49,104 +55,160 @@ class Volume:
     channels: int
     dtype: np.dtype
     voxels: Callable[[], np.ndarray] = field(repr=False)
+    oriented: bool = True
 
 
-def open_volume(path: str | Path) -> Volume:
+def open_volume(path: str | Path, max_voxels: int = MAX_VOXELS, use_qform: bool = False) -> Volume:
     """Read a file's header and judge it.
+
+    Args:
+        path: NIfTI, MGH or MetaImage; of an Analyze or NIfTI pair either file.
+        max_voxels: how many voxels a file may claim.
+        use_qform: take a NIfTI's qform where its sform cannot be used.
 
     Raises:
         FileError: if the file is missing, empty, of an unknown kind, unreadable, complex or coloured, has no usable
             affine or not three or four dimensions, or claims more voxels than it can hold.
     """
     path = Path(path)
-    if not path.is_file():
-        if path.is_symlink():
-            raise FileError(path, "a link to a file that is gone", "an image file", "Mend the link, or convert again.")
-        raise FileError(path, "a folder" if path.is_dir() else "no file", "an image file", "Correct the path.")
-    if not is_volume(path):
-        raise FileError(path, "an unknown kind of file", ", ".join(ENDINGS), "Convert it to NIfTI.")
-    if path.stat().st_size == 0:
-        raise FileError(path, "an empty file (0 bytes)", "an image", _AGAIN)
     try:
-        return _open_metaimage(path) if path.name.lower().endswith(".mha") else _open_nibabel(path)
+        _require_file(path)
+        if path.name.lower().endswith(".mha"):
+            return _open_metaimage(path, max_voxels)
+        if path.suffix.lower() in PAIR:
+            return _open_pair(path, max_voxels, use_qform)
+        return _open_nibabel(path, path, max_voxels, use_qform)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def open_pair(path: str | Path) -> Volume:
+    """Open an Analyze or NIfTI pair, given either of its files, as `open_volume` does.
+
+    Analyze states no orientation: the first axis is taken to run from right to left, as nibabel does.
+    """
+    return open_volume(path)
 
 
 def read_voxels(volume: Volume) -> np.ndarray:
     """All voxels, X Y Z (or X Y Z C) as float32; a truncated or damaged file ends in a `FileError` that names it."""
     try:
-        return volume.voxels()
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf, which is looked for
+            return volume.voxels()
     except _UNREADABLE as error:
         raise _unreadable(volume.path, error) from error
 
 
 def _unreadable(path: Path, error: BaseException) -> FileError:
     what = " ".join(str(error).replace(str(path), path.name).split())[:160] or type(error).__name__
-    return FileError(path, f"an unreadable or truncated file ({what})", "an image", _AGAIN)
+    return FileError(path, f"an unreadable or truncated file ({what})", "an image", AGAIN)
 
 
-def _open_nibabel(path: Path) -> Volume:
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        if path.is_symlink():
+            mend = "Mend the link, or convert again."
+            raise FileError(path, "a link to a file that is gone", "an image file", mend, "missing")
+        found = "a folder" if path.is_dir() else "a device or pipe" if path.exists() else "no file"
+        raise FileError(path, found, "an image file", "Correct the path.", "missing")
+    if not is_volume(path) and path.suffix.lower() not in PAIR:
+        raise FileError(path, "an unknown kind of file", ", ".join((*ENDINGS, *PAIR)), "Convert it to NIfTI.")
+    if path.stat().st_size == 0:
+        raise FileError(path, "an empty file (0 bytes)", "an image", AGAIN)
+
+
+def _open_pair(path: Path, max_voxels: int, use_qform: bool) -> Volume:
+    halves = {half.suffix.lower(): half for half in path.parent.iterdir() if half.stem == path.stem}
+    for ending in PAIR:
+        half = halves.get(ending)
+        if half is None or not half.is_file() or half.stat().st_size == 0:
+            found = f"an empty {half.name}" if half is not None and half.is_file() else f"no {path.stem}{ending}"
+            raise FileError(path, f"{found} beside it", "header and image, .hdr and .img", AGAIN, "missing")
+    return _open_nibabel(halves[".hdr"], halves[".img"], max_voxels, use_qform)
+
+
+def _open_nibabel(path: Path, held_by: Path, max_voxels: int, use_qform: bool) -> Volume:
+    """Open a file whose voxels lie in `held_by`: the file itself, or the other half of a pair."""
+    claim = read_claim(path)
+    spatial, channels = _judge_shape(path, claim.shape)
+    packed = is_packed(path)
+    _judge_size(path, spatial, channels, max_voxels)
+    _judge_bytes(held_by, spatial, channels, claim.itemsize, claim.offset, packed, exact=not packed)
     image: Any = nib.load(path)
-    shape = tuple(int(n) for n in image.shape)
     stored = np.dtype(image.get_data_dtype())
-    spatial, channels = _judge_shape(path, shape)
-    _judge_type(path, stored)
-    _judge_size(path, spatial, channels, stored.itemsize, packed=path.name.lower().endswith((".gz", ".mgz")))
-    affine = judge_affine(path, np.asarray(image.affine, dtype=np.float64))
+    if tuple(int(n) for n in image.shape) != claim.shape:
+        raise FileError(path, f"shape {image.shape}", f"{claim.shape} as the header says", AGAIN, "shape")
+    affine, oriented = _affine_of(path, image, use_qform)
+    _judge_extent(path, spatial, affine, max_voxels)
 
     def voxels() -> np.ndarray:
-        data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+        data = _packed_voxels(path, image) if packed else _plain_voxels(image)
         return data.reshape(spatial if channels == 1 else (*spatial, channels))
 
-    return Volume(path, spatial, affine, channels, stored, voxels)
+    return Volume(path, spatial, affine, channels, stored, voxels, oriented)
 
 
-def _open_metaimage(path: Path) -> Volume:
-    with open(path, "rb") as file:
-        text = file.read(4096)
-    where = re.search(rb"^ElementDataFile\s*=\s*(\S+)", text, re.MULTILINE)
-    if where is None or where[1] != b"LOCAL":
-        found = "no ElementDataFile" if where is None else f"voxels in another file ({where[1][:80]!r})"
-        raise FileError(path, found, "ElementDataFile = LOCAL", "Convert the file to NIfTI.")
-    itk = _import_itk(path)
-    reader = itk.MetaImageIO.New()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    n = reader.GetNumberOfDimensions()
-    stored = np.dtype(_ITK_TYPES.get(str(reader.GetComponentTypeAsString(reader.GetComponentType())), "V1"))
-    components = int(reader.GetNumberOfComponents())
-    if components != 1:
-        raise _coloured(path, f"{components} components a voxel")
-    spatial, channels = _judge_shape(path, tuple(int(reader.GetDimensions(i)) for i in range(n)))
-    _judge_type(path, stored)
-    packed = re.search(rb"^CompressedData\s*=\s*True", text, re.MULTILINE | re.IGNORECASE) is not None
-    _judge_size(path, spatial, channels, stored.itemsize, packed)
-    affine = np.eye(4)
-    for i in range(3):
-        affine[:3, i] = np.asarray(reader.GetDirection(i))[:3] * reader.GetSpacing(i)
-        affine[i, 3] = reader.GetOrigin(i)
-    affine = judge_affine(path, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+def _plain_voxels(image: Any) -> np.ndarray:
+    return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+
+
+def _packed_voxels(path: Path, image: Any) -> np.ndarray:
+    """The voxels of a gzip file, read to its end, so that its checksum is looked at."""
+    proxy = image.dataobj
+    with gzip.open(path, "rb") as stream:
+        spec = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+        data = np.asarray(ArrayProxy(stream, spec, order=proxy.order).__array__(np.float32))
+        surplus = len(stream.read(_MAX_SURPLUS + 1))
+    if surplus > _MAX_SURPLUS and not path.name.lower().endswith(".mgz"):
+        raise _surplus(path, "more than " + str(_MAX_SURPLUS), proxy.shape)
+    return data
+
+
+def _surplus(path: Path, count: object, shape: Sequence[int]) -> FileError:
+    claimed = "x".join(map(str, shape))
+    return FileError(path, f"{count} bytes after the {claimed} voxels that the header claims", "the end", AGAIN)
+
+
+def _affine_of(path: Path, image: Any, use_qform: bool) -> tuple[np.ndarray, bool]:
+    """The affine, and whether the header states it."""
+    header = image.header
+    if not hasattr(header, "get_qform"):
+        stated = bool(header.get("goodRASFlag", 0)) if isinstance(image, nib.MGHImage) else False
+        return judge_affine(path, np.asarray(image.affine, dtype=np.float64)), stated
+    coded = [int(header[name]) > 0 for name in ("sform_code", "qform_code")]
+    try:
+        return judge_affine(path, np.asarray(image.affine, dtype=np.float64)), any(coded)
+    except FileError as fault:
+        qform = _usable_qform(path, header) if all(coded) else None
+        if qform is None:
+            raise
+        if use_qform:
+            return qform, True
+        mend = "Mend the header, or have the qform taken, which can be used: python -m ganglion data check DIR --fix DST"
+        raise FileError(path, fault.finding.found, fault.finding.expected, mend, "sform") from fault
+
+
+def _usable_qform(path: Path, header: Any) -> np.ndarray | None:
+    try:
+        return judge_affine(path, np.asarray(header.get_qform(), dtype=np.float64))
+    except (FileError, ValueError, HeaderDataError):
+        return None
+
+
+def _open_metaimage(path: Path, max_voxels: int) -> Volume:
+    header = metaimage.read_header(path)
+    spatial, channels = _judge_shape(path, header.shape)
+    _judge_size(path, spatial, channels, max_voxels)
+    size = header.dtype.itemsize
+    _judge_bytes(path, spatial, channels, size, header.offset, header.packed, exact=not header.packed)
+    affine = judge_affine(path, header.affine)
+    _judge_extent(path, spatial, affine, max_voxels)
 
     def voxels() -> np.ndarray:
-        data = np.asarray(itk.array_from_image(itk.imread(str(path)))).astype(np.float32)
-        return data.transpose(*range(data.ndim)[::-1]).reshape(spatial if channels == 1 else (*spatial, channels))
+        data = metaimage.read_array(header).astype(np.float32)
+        return data.reshape(spatial if channels == 1 else (*spatial, channels))
 
-    return Volume(path, spatial, affine, channels, stored, voxels)
-
-
-_ITK_TYPES = {
-    "char": "i1", "unsigned_char": "u1", "short": "i2", "unsigned_short": "u2", "int": "i4", "unsigned_int": "u4",
-    "long": "i8", "unsigned_long": "u8", "long_long": "i8", "unsigned_long_long": "u8", "float": "f4", "double": "f8",
-}  # fmt: skip
-
-
-def _import_itk(path: Path) -> Any:
-    try:
-        import itk
-    except ImportError as error:
-        raise FileError(path, "an .mha file and no itk to read it", "itk installed", "Run: pip install itk") from error
-    return itk
+    return Volume(path, spatial, affine, channels, header.dtype, voxels)
 
 
 def _judge_shape(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
@@ -158,30 +220,42 @@ def _judge_shape(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, int, in
             f"shape {'x'.join(map(str, shape))}",
             "a 3-D volume (or one 4-D file of all contrasts)",
             "Export it as 3-D, or split it (nibabel.four_to_three).",
+            "shape",
         )
     return (sides[0], sides[1], sides[2]), (sides[3] if len(sides) == 4 else 1)
 
 
-def _judge_type(path: Path, stored: np.dtype) -> None:
-    if stored.kind == "c":
-        raise FileError(path, f"complex voxels ({stored})", "real ones", "Export the magnitude image.")
-    if stored.names is not None or stored.kind not in "iuf":
-        raise _coloured(path, "RGB or unknown voxels")
+def _judge_size(path: Path, spatial: Sequence[int], channels: int, max_voxels: int) -> None:
+    if int(np.prod([*map(int, spatial), channels], dtype=object)) > max_voxels:
+        claim = f"a header that claims {_sides(spatial, channels)} voxels"
+        mend = "Crop or resample it, or allow more (--max-voxels; in a config: max_voxels)."
+        raise FileError(path, claim, f"at most {max_voxels}", mend, "size")
 
 
-def _coloured(path: Path, found: str) -> FileError:
-    return FileError(path, found, "one number a voxel", "Export it as a grey-scale volume.")
+def _judge_bytes(
+    path: Path, spatial: Sequence[int], channels: int, itemsize: int, offset: int, packed: bool, exact: bool
+) -> None:
+    count = int(np.prod([*map(int, spatial), channels, itemsize], dtype=object)) + offset
+    size = path.stat().st_size
+    held = size * (_MAX_DEFLATE if packed else 1)
+    if count > held:
+        claim = f"a truncated file or false header ({_sides(spatial, channels)} voxels claimed, {count} bytes)"
+        raise FileError(path, claim, f"no more than the {held} bytes that such a file can hold", AGAIN)
+    if exact and size - count > _MAX_SURPLUS:
+        raise _surplus(path, size - count, (*spatial, channels))
 
 
-def _judge_size(path: Path, spatial: Sequence[int], channels: int, itemsize: int, packed: bool) -> None:
-    count = int(np.prod([*map(int, spatial), channels], dtype=object))
-    held = path.stat().st_size * (_MAX_DEFLATE if packed else 1)
-    grid = "x".join(map(str, (*spatial, channels) if channels > 1 else spatial))
-    if count > MAX_VOXELS * min(channels, 8):
-        raise FileError(path, f"a header that claims {grid} voxels", f"at most {MAX_VOXELS}", "Crop or resample it.")
-    if count * itemsize > held:
-        claim = f"a truncated file or false header ({grid} voxels claimed, {count * itemsize} bytes)"
-        raise FileError(path, claim, f"no more than the {held} bytes that such a file can hold", _AGAIN)
+def _sides(spatial: Sequence[int], channels: int) -> str:
+    return "x".join(map(str, (*spatial, channels) if channels > 1 else spatial))
+
+
+def _judge_extent(path: Path, spatial: Sequence[int], affine: np.ndarray, max_voxels: int) -> None:
+    """Refuse a size in millimetres that is none of a body: resampling to millimetres would follow it."""
+    sides = np.linalg.norm(affine[:3, :3], axis=0) * np.asarray(spatial, dtype=np.float64)
+    if np.prod(np.maximum(sides, 1)) > max_voxels or sides.max() < 0.5:
+        found = f"an extent of {' x '.join(f'{side:.3g}' for side in sides)} mm"
+        mend = "Correct the voxel size in the header (is it in metres or microns?), or export the file again."
+        raise FileError(path, found, "that of a head", mend, "affine")
 
 
 def judge_affine(path: Path, affine: np.ndarray) -> np.ndarray:
@@ -191,12 +265,18 @@ def judge_affine(path: Path, affine: np.ndarray) -> np.ndarray:
         FileError: if it is not finite or its axes do not span space (a zero sform).
     """
     axes = affine[:3, :3]
-    if not np.isfinite(affine).all() or abs(np.linalg.det(axes)) < 1e-9:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sides = np.linalg.norm(axes, axis=0)
+        flat = not np.isfinite(affine).all() or not sides.min() > 0 or not np.isfinite(sides).all()
+        flat = flat or abs(np.linalg.det(axes / sides)) < 1e-6
+    if flat:
         raise FileError(
             path,
             f"a zero or degenerate affine {np.round(axes, 3).tolist()}",
             "voxel axes in millimetres",
             "Mend sform or qform in the header, or export the file again.",
+            "affine",
         )
     return affine
 
@@ -226,6 +306,7 @@ def require_same_grid(first: Volume, other: Volume) -> None:
             f"another grid than that of {first.path.name} ({grid_text(other)})",
             grid_text(first),
             "Resample it to that file, or convert the data with --resample-to first.",
+            "grid",
         )
 
 
