@@ -124,6 +124,29 @@ class Commands:
 
     @staticmethod
     @command
+    def export(
+        bundle: str,
+        *,
+        format: str,
+        precision: str = "fp32",
+        out: str | None = None,
+        dataset: str | None = None,
+    ) -> None:
+        """Write a bundle's network for other programs, if it answers there as the checkpoint does.
+
+        Args:
+            bundle: folder of a bundle that you trust
+            format: torchscript, onnx or torch_export
+            precision: fp32, or fp16 for weights and computation in half precision
+            out: file or folder to write; if not given, NAME_vX.Y.Z in the working folder
+            dataset: folder with dataset.json, to compare on the scans of its test list, too
+        """
+        from .sharing.export import export_bundle
+
+        print(export_bundle(bundle, format, precision, out, dataset).summary())
+
+    @staticmethod
+    @command
     def phantom(
         cohort: str,
         directory: str,
