@@ -1,0 +1,1 @@
+"""How a scan judges what it reads: one idea a file, nothing of a bundle imported, evaluated or unpickled."""
