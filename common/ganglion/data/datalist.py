@@ -13,6 +13,7 @@ Paths are POSIX and relative to the folder. `label_map` (optional) says which co
 import json
 import os
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -28,6 +29,11 @@ _HOW = (
     "Make one: python -m ganglion data convert LAYOUT SRC DST; or simulate one: python -m ganglion phantom brats DIR "
     "--subjects 20"
 )
+
+_MAX_PATH = 1000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_ADDRESS = re.compile(r"~|file:|[A-Za-z][A-Za-z0-9+.-]+://", re.IGNORECASE)
+_MAX_BYTES = 2**28  # of dataset.json: a million subjects need half of it
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,9 @@ def read_dataset_json(dataset_dir: str | Path | None) -> DataList:
     if not path.is_file():
         raise FileError(folder, f"no {FILE_NAME} in the folder", "a data set (dataset_dir)", _HOW)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes, more than {_MAX_BYTES}")
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors put a mark before it
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(path, f"no valid JSON ({error})", "an object", f"Correct it. {_HOW}") from error
     if not isinstance(content, dict):
@@ -173,23 +181,36 @@ def inside(folder: Path, relative: Any, allow_outside: bool = False) -> Path:
     Raises:
         InputError: if the path is absolute or leaves the folder, unless `allow_outside`.
     """
-    text = str(relative)
-    pure, windows = PurePosixPath(text), PureWindowsPath(text)
-    leaves = pure.is_absolute() or bool(windows.drive or windows.root)
-    leaves = leaves or ".." in (*PurePosixPath(posixpath.normpath(text)).parts, *windows.parts[:1])
-    if not isinstance(relative, str) or not text.strip() or "\0" in text:
-        raise FileError(folder / FILE_NAME, f"{relative!r} for a file", "a relative path", "Correct it.")
-    if leaves and not allow_outside:
+    where = folder / FILE_NAME
+    if not isinstance(relative, str) or not relative.strip() or _UNPRINTABLE.search(relative):
+        found = f"{str(relative)[:_MAX_PATH]!r} for a file"
+        raise FileError(where, found, "a relative path of printable characters", "Correct it.", "path")
+    if len(relative) > _MAX_PATH:
+        found = f"a path of {len(relative)} characters ({relative[:40]!r}...)"
+        raise FileError(where, found, f"at most {_MAX_PATH}", "Correct it.", "path")
+    if _ADDRESS.match(relative):
+        found = f"{relative!r}, an address or a home folder"
+        raise FileError(where, found, "a path relative to the data set's folder", "Correct it.", "path")
+    if _leaves(relative) and not allow_outside:
         mend = "Correct it, or, if you trust this file, allow it (--allow-outside; in a config: allow_outside)."
-        raise FileError(folder / FILE_NAME, f"path {text!r}, which leaves the data folder", "a path inside it", mend)
-    return Path(os.path.abspath(folder / text))
+        raise FileError(where, f"path {relative!r}, which leaves the data folder", "a path inside it", mend, "path")
+    return Path(os.path.abspath(folder / relative))
+
+
+def _leaves(text: str) -> bool:
+    """Whether a path as written is absolute or climbs out of its folder, read as POSIX or as Windows reads it."""
+    pure, windows = PurePosixPath(text), PureWindowsPath(text)
+    if pure.is_absolute() or windows.drive or windows.root:
+        return True
+    readings = (posixpath.normpath(text), posixpath.normpath(text.replace("\\", "/")))
+    return any(".." in PurePosixPath(reading).parts for reading in readings)
 
 
 def wrong_count(path: Path, subject: str, count: int, contrasts: Sequence[str]) -> FileError:
     """The fault of an entry that lists too few or too many images."""
     found = f"{count} images of subject {subject}"
     mend = "Add what is missing, take out what is too much, or drop the subject."
-    return FileError(path, found, f"{len(contrasts)}: {', '.join(contrasts)}", mend)
+    return FileError(path, found, f"{len(contrasts)}: {', '.join(contrasts)}", mend, "contrasts")
 
 
 def _item(
@@ -207,7 +228,8 @@ def _item(
     if labels:
         if not entry.get(LABEL):
             mend = "Add the label, or move the subject to the list 'unlabeled'."
-            raise FileError(path, f"subject {item[SUBJECT]} of '{section}' without a label", "a label file", mend)
+            found = f"subject {item[SUBJECT]} of '{section}' without a label"
+            raise FileError(path, found, "a label file", mend, "unlabelled")
         item[LABEL] = str(inside(data.folder, entry[LABEL], allow_outside))
         if data.label_map is not None:
             item[CODES] = dict(data.label_map)

@@ -7,22 +7,25 @@ from typing import Any
 from ..errors import InputError
 from .findings import FileError
 from .naming import contrast_of, siblings
-from .volumes import Volume, open_volume, require_same_grid
+from .volumes import MAX_VOXELS, Volume, open_volume, require_same_grid
 
 
-def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | None = None) -> list[Volume]:
+def open_image(
+    value: Any, contrasts: Sequence[str], channels: Sequence[int] | None = None, max_voxels: int = MAX_VOXELS
+) -> list[Volume]:
     """Open the headers of an item's image: one volume a contrast on one grid, or the one 4-D volume.
 
     Args:
         value: a list of 3-D files, a 4-D file, or one 3-D file whose siblings are looked for by name.
         contrasts: names of the contrasts in order.
         channels: which channels of a 4-D file are the contrasts.
+        max_voxels: how many voxels a file may claim.
 
     Raises:
         InputError: if a file is bad, the count is wrong, the names tell another order, or the grids differ.
     """
     files = [Path(value)] if isinstance(value, str | Path) else [Path(file) for file in value]
-    first = open_volume(files[0]) if files else None
+    first = open_volume(files[0], max_voxels) if files else None
     if first is None:
         raise InputError(f"found an empty list of images, expected {len(contrasts)} files: {', '.join(contrasts)}.")
     if len(files) == 1 and (first.channels > 1 or channels):
@@ -36,24 +39,26 @@ def open_image(value: Any, contrasts: Sequence[str], channels: Sequence[int] | N
             f"{len(files)} files ({', '.join(file.name for file in files)})",
             f"{len(contrasts)}: {', '.join(contrasts)}",
             "Give one file a contrast in that order, or choose the configuration for the contrasts that you have.",
+            "contrasts",
         )
     require_order(files, contrasts)
-    volumes = [first if file == first.path else open_volume(file) for file in files]
+    volumes = [first if file == first.path else open_volume(file, max_voxels) for file in files]
     for volume in volumes:
         require_one_channel(volume)
         require_same_grid(volumes[0], volume)
     return volumes
 
 
-def open_label(value: str | Path) -> Volume:
+def open_label(value: str | Path, max_voxels: int = MAX_VOXELS) -> Volume:
     """Open the header of a label file; several channels are refused."""
-    volume = open_volume(value)
+    volume = open_volume(value, max_voxels)
     if volume.channels > 1:
         raise FileError(
             volume.path,
             f"a 4-D label of {volume.channels} channels",
             "one 3-D map of codes",
             "Merge the channels into one map (argmax).",
+            "channels",
         )
     return volume
 
@@ -66,6 +71,7 @@ def require_one_channel(volume: Volume) -> None:
             f"a 4-D file of {volume.channels} volumes",
             "a 3-D file of one contrast",
             "Split it (nibabel.four_to_three), or give one 4-D file of all contrasts alone.",
+            "channels",
         )
 
 
@@ -80,6 +86,7 @@ def require_channels(volume: Volume, contrasts: Sequence[str], channels: Sequenc
         f"{volume.channels} channels",
         f"{len(contrasts)}: {', '.join(contrasts)}" + (f" as channels {list(channels)}" if channels else ""),
         "Name the file's channels in dataset.json (channel_names), or choose the configuration for these contrasts.",
+        "channels",
     )
 
 
@@ -88,4 +95,4 @@ def require_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
     told = [contrast_of(file) for file in files]
     if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
         found = f"files named in the order {', '.join(map(str, told))}"
-        raise FileError(files[0], found, ", ".join(contrasts), "Give them in that order.")
+        raise FileError(files[0], found, ", ".join(contrasts), "Give them in that order.", "contrasts")
