@@ -19,6 +19,9 @@ NAMED_MAPS: dict[str, dict[int, int]] = {
     "brats2013": {3: 1, 4: 3},  # 1 necrosis, 2 oedema, 3 non-enhancing, 4 enhancing
     "msd": {1: 2, 2: 1},  # 1 oedema, 2 non-enhancing, 3 enhancing
     "iseg": {10: 1, 150: 2, 250: 3},
+    # 1 cortex, 2 basal ganglia, 3 white matter, 4 its lesions, 5 outer fluid, 6 ventricles; what the challenges leave
+    # out of their scores is background: 7 cerebellum, 8 brain stem, 9 infarcts and 10 other lesions (2018)
+    "mrbrains": {1: 2, 2: 2, 3: 3, 4: 3, 5: 1, 6: 1, 7: 0, 8: 0, 9: 0, 10: 0},
 }
 
 
