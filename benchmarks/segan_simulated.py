@@ -29,7 +29,6 @@ BUDGETS = {
     "small": {"epochs": 140, "val_interval": 10},
     "large": {"epochs": 50, "val_interval": 5, "learning_rate": 1e-3},
     "huge": {"epochs": 25, "val_interval": 5, "learning_rate": 1e-3},
-    "long": {"epochs": 50, "val_interval": 5, "learning_rate": 1.5e-3},
     "transfer": {"epochs": 25, "val_interval": 5, "learning_rate": 1e-3},
 }
 
@@ -61,10 +60,8 @@ ROWS = {
     "first stage, no Dice": Row(("variants/no_dice",)),
     "second stage": Row((), "large", "first stage"),
     "second stage, no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
-    "third stage": Row((), "huge", "second stage"),
-    "third stage, no critic": Row(("variants/no_critic",), "huge", "second stage, no critic"),
-    "reference": Row((), "huge", "third stage", "long"),
-    "no critic": Row(("variants/no_critic",), "huge", "third stage, no critic", "long"),
+    "reference": Row((), "huge", "second stage"),
+    "no critic": Row(("variants/no_critic",), "huge", "second stage, no critic"),
     "flair, first stage": Row(("variants/flair",)),
     "flair": Row(("variants/flair",), "large", "flair, first stage"),
     "t1ce": Row(("variants/t1ce",), "large", "flair", "transfer"),
@@ -77,7 +74,6 @@ PAIRS = (
     ("first stage, no guard", "first stage, no critic"),
     ("first stage, layer mean", "first stage, no critic"),
     ("second stage", "second stage, no critic"),
-    ("third stage", "third stage, no critic"),
     ("reference", "no critic"),
     ("flair", "flair, first stage"),
 )
