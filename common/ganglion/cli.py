@@ -27,25 +27,32 @@ class Data:
         test: tuple[str, ...] = (),
         unlabeled: tuple[str, ...] = (),
         resample_to: str | None = None,
+        map: str | None = None,
+        subjects: str | None = None,
+        remove: bool = False,
         copy: bool = False,
         overwrite: bool = False,
     ) -> None:
         """Write a dataset.json for scans in a known layout; images are referred to, not copied.
 
         Args:
-            layout: brats2015, brats (2018 and later), msd, or folder (any other)
+            layout: brats2015, brats (2018 and later), msd, iseg2017, iseg2019, mrbrains13, mrbrains18, bids, dicom,
+                or folder (any other)
             source: folder of the scans
             directory: folder of the data set, which may be the source itself
             seed: of the split, recorded in dataset.json
             fractions: shares of training, validation and test
             contrasts: those to take, in order, as T1,FLAIR
-            label_name: (folder) how the name of a label ends, as lesion
-            label_map: codes in the files to codes here, as 4:3,1:1, or brats, brats2013, msd, iseg
+            label_name: (folder, bids, mrbrains13) how the name of a label ends, as lesion
+            label_map: codes in the files to codes here, as 4:3,1:1, or brats, brats2013, msd, iseg, mrbrains
             training: subjects, as a,b, instead of a drawn split
             validation: subjects, instead of a drawn split
             test: subjects, instead of a drawn split
             unlabeled: subjects, instead of a drawn split
             resample_to: first puts what lies on another grid on that of the subject's first contrast
+            map: (dicom, bids) which series or file is which contrast, as "T1=*MPRAGE*,FLAIR=AX FLAIR"
+            subjects: (dicom) table patient,subject that names the subjects; written with numbers if there is none
+            remove: (mrbrains13, mrbrains18) set cerebellum and brain stem to 0 in the images
             copy: copy the images
             overwrite: replace a dataset.json that was made otherwise
         """
@@ -65,6 +72,9 @@ class Data:
             sections={name: subjects for name, subjects in lists.items() if subjects} or None,
             resample_to=resample_to,
             overwrite=overwrite,
+            contrast_map=map,
+            subjects=subjects,
+            remove=remove,
         )
         print(done.summary())
 

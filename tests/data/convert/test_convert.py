@@ -125,9 +125,10 @@ def test_files_on_another_grid_are_resampled_on_request(tmp_path, save):
 
 
 def test_arguments_are_judged(source, tmp_path):
-    assert LAYOUTS == ("brats2015", "brats", "msd", "folder")
-    with pytest.raises(InputError, match="layout 'dicom' is not known, expected one of brats2015"):
-        convert("dicom", source, tmp_path / "dst")
+    known = "brats2015 brats msd iseg2017 iseg2019 mrbrains13 mrbrains18 bids dicom folder"
+    assert tuple(known.split()) == LAYOUTS
+    with pytest.raises(InputError, match="layout 'minc' is not known, expected one of brats2015"):
+        convert("minc", source, tmp_path / "dst")
     with pytest.raises(InputError, match="found no such folder"):
         convert("folder", tmp_path / "none", tmp_path / "dst")
     with pytest.raises(InputError, match="found 'second'"):
@@ -136,8 +137,12 @@ def test_arguments_are_judged(source, tmp_path):
         convert("folder", source, tmp_path / "dst", label_map="brats1999")
     with pytest.raises(InputError, match="expected codes such as"):
         convert("folder", source, tmp_path / "dst", label_map={"a": "b"})
-    with pytest.raises(InputError, match="label_name is for the layout 'folder'"):
+    with pytest.raises(InputError, match="label_name is for the layouts .*'folder', found layout 'brats'"):
         convert("brats", source, tmp_path / "dst", label_name="seg")
+    with pytest.raises(InputError, match="map is for the layouts 'bids', 'dicom', found layout 'folder'"):
+        convert("folder", source, tmp_path / "dst", contrast_map="T1=*")
+    with pytest.raises(InputError, match=r"map: found 'T1,T2=\*', expected pairs such as"):
+        convert("dicom", source, tmp_path / "dst", contrast_map="T1,T2=*")
     for layout in ("brats2015", "msd"):
         with pytest.raises(InputError, match=f"no subject of layout '{layout}', expected files such as"):
             convert(layout, source, tmp_path / "dst")

@@ -1,14 +1,35 @@
 """What a converter finds in a source folder: cases, and the steps that several layouts share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from ...keys import TUMOUR
+from ...keys import CONTRASTS, TISSUES, TUMOUR
 from ..findings import FileError
 from ..naming import is_volume, parse
 
 TUMOUR_LABELS = {name: code for code, name in TUMOUR.items()}
+TISSUE_LABELS = {name: code for code, name in TISSUES.items()}
+
+
+class Made(Protocol):
+    """An image that has to be written, since the source holds it in no file that can be read as it stands."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    def write(self, target: Path) -> None:
+        """Write it to a .nii.gz file."""
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Image = TypeVar("_Image", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -17,15 +38,15 @@ class Case:
 
     Attributes:
         subject: name, not yet made safe.
-        images: one file a contrast, or a single 4-D file.
-        label: label file, if there is one.
+        images: one file a contrast (or what makes it), or a single 4-D file.
+        label: label file (or what makes it), if there is one.
         stratum: what a split is balanced by, such as the grade.
         patient: shared by several time points of one patient; else the subject.
     """
 
     subject: str
-    images: tuple[Path, ...]
-    label: Path | None = None
+    images: tuple[Path | Made, ...]
+    label: Path | Made | None = None
     stratum: str = ""
     patient: str = ""
 
@@ -53,12 +74,19 @@ class Source:
     notes: list[str] = field(default_factory=list)
 
 
-def volumes_in(src: Path, leave_out: Path | None = None) -> list[Path]:
-    """All image files below a folder, sorted; hidden ones and those below `leave_out` are left out."""
+def volumes_in(src: Path, leave_out: Path | None = None, also: tuple[str, ...] = ()) -> list[Path]:
+    """All image files below a folder, sorted; hidden ones and those below `leave_out` are left out.
+
+    Args:
+        src: the folder.
+        leave_out: a folder below it to leave out.
+        also: further endings of files to list.
+    """
     found = []
     for path in sorted(src.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(src).parts)
-        if is_volume(path) and not hidden and not (leave_out and path.is_relative_to(leave_out)):
+        known = is_volume(path) or (also and path.name.lower().endswith(also))
+        if known and not hidden and not (leave_out and path.is_relative_to(leave_out)):
             found.append(path)
     return found
 
@@ -72,17 +100,45 @@ def one_file_each(where: Path, subject: str, images: Iterable[Path], contrasts: 
     by_contrast: dict[str, list[Path]] = {}
     for image in images:
         by_contrast.setdefault(parse(image).contrast or "", []).append(image)
+    return one_each(where, subject, by_contrast, contrasts)
+
+
+def one_each(
+    where: Path,
+    subject: str,
+    by_contrast: Mapping[str, Sequence[_Image]],
+    contrasts: Sequence[str],
+    mend: str = "",
+) -> tuple[_Image, ...]:
+    """The image of each of `contrasts`, in that order.
+
+    Raises:
+        FileError: if one is missing or there twice.
+    """
     for contrast in contrasts:
         found = by_contrast.get(contrast, [])
         if len(found) != 1:
             state = f"{len(found)} files of contrast {contrast}" if found else f"no {contrast}"
             names = f" ({', '.join(file.name for file in found)})" if found else ""
             have = ", ".join(sorted(by_contrast)) or "none"
-            mend = (
+            usual = (
                 f"Complete or take out the subject, or choose the contrasts that all have (--contrasts; here: {have})."
             )
-            raise FileError(where, f"{state}{names} of subject {subject}", "one file a contrast", mend)
+            raise FileError(where, f"{state}{names} of subject {subject}", "one file a contrast", mend or usual)
     return tuple(by_contrast[contrast][0] for contrast in contrasts)
+
+
+def shared_contrasts(have: Mapping[str, set[str]], notes: list[str]) -> list[str]:
+    """The contrasts that every subject has, known ones first in Ganglion's order; what is dropped goes into `notes`."""
+    every = set.intersection(*have.values())
+    for contrast in sorted(set.union(*have.values()) - every):
+        lacking = sorted(subject for subject, own in have.items() if contrast not in own)
+        notes.append(f"{contrast} was left out, since {len(lacking)} subjects lack it: {', '.join(lacking[:5])}")
+    if not every:
+        subject = min(have, key=lambda name: len(have[name]))
+        found = f"no contrast that all {len(have)} subjects have"
+        raise FileError(subject, found, "at least one", "Complete the subjects, or take some out.")
+    return [name for name in CONTRASTS if name in every] + sorted(every - set(CONTRASTS))
 
 
 def one_label(where: Path, subject: str, labels: Sequence[Path]) -> Path | None:

@@ -1,5 +1,6 @@
 """From what a layout's `find` learned to a data set: names, links or copies, the split, and `dataset.json`."""
 
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from ..datalist import FILE_NAME, write_dataset_json
 from ..findings import FileError
 from ..naming import canonical_contrast, safe_subject
 from ..splits import SPLIT_SECTIONS, split_subjects
-from . import brats, brats2015, folder, msd
+from . import bids, brats, brats2015, dicom, folder, iseg, mrbrains13, mrbrains18, msd
 from .cases import Case, Source
 from .place import Placer
 
@@ -21,9 +22,16 @@ _FINDERS: dict[str, Callable[..., Source]] = {
     "brats2015": brats2015.find,
     "brats": brats.find,
     "msd": msd.find,
+    "iseg2017": iseg.find_2017,
+    "iseg2019": iseg.find_2019,
+    "mrbrains13": mrbrains13.find,
+    "mrbrains18": mrbrains18.find,
+    "bids": bids.find,
+    "dicom": dicom.find,
     "folder": folder.find,
 }
 LAYOUTS = tuple(_FINDERS)
+_OPTIONS = {"contrast_map": "map"}  # the name on the command line, where it is another
 
 
 @dataclass(frozen=True)
@@ -68,24 +76,32 @@ def convert(
     sections: Mapping[str, Sequence[str] | str] | None = None,
     resample_to: str | None = None,
     overwrite: bool = False,
+    contrast_map: Mapping[str, str] | str | None = None,
+    subjects: str | Path | None = None,
+    remove: bool = False,
 ) -> Conversion:
     """Make a data set from a folder in a known layout.
 
-    Images stay where they are: files below `dst` are named as they are, others get a link in `dst/<subject>/`.
+    Images stay where they are: files below `dst` are named as they are, others get a link in `dst/<subject>/`. What no
+    file holds in a form that can be read (DICOM series, Analyze pairs) is written there as NIfTI.
 
     Args:
-        layout: "brats2015", "brats", "msd" or "folder".
+        layout: one of `LAYOUTS`.
         src: the source folder.
         dst: the data set's folder; may be `src` itself.
         seed: of the split, recorded.
         fractions: shares of training, validation and test; subjects without a label go to "unlabeled".
         copy: copy the images into `dst` instead of linking to them.
         contrasts: contrasts to take, in order; the layout's own by default.
-        label_name: ("folder") how a label's name ends.
-        label_map: code in the files -> Ganglion's, as "4:3,1:1", or a name: "brats", "brats2013", "msd", "iseg".
+        label_name: ("folder", "bids", "mrbrains13") how a label's name ends.
+        label_map: code in the files -> Ganglion's, as "4:3,1:1", or a name of `NAMED_MAPS`.
         sections: list name -> subjects, instead of a drawn split; subjects that are not named are left out.
         resample_to: "first" writes files on another grid anew on the grid of their subject's first contrast.
         overwrite: replace a `dataset.json` that was made otherwise, and files in the way of copies.
+        contrast_map: ("dicom", "bids") contrast -> pattern of its series' description or its files' names, as
+            "T1=*MPRAGE*,FLAIR=*dark?fluid*".
+        subjects: ("dicom") table patient,subject that names the subjects; written, with numbers, if there is none.
+        remove: ("mrbrains13", "mrbrains18") set cerebellum, brain stem and what else is not scored to 0 in the images.
 
     Raises:
         InputError: telling what is wrong and how to mend it.
@@ -98,7 +114,13 @@ def convert(
     if not source_dir.is_dir():
         raise FileError(source_dir, "no such folder", f"images in layout '{layout}'", "Correct SRC.")
     _keep_foreign_json(folder_dir / FILE_NAME, layout, overwrite)
-    source = _find(layout, source_dir, folder_dir, _names(contrasts), label_name, _map_of(label_map))
+    options = {
+        "label_name": label_name,
+        "contrast_map": _patterns_of(contrast_map),
+        "subjects": Path(subjects) if subjects else None,
+        "remove": remove,
+    }
+    source = _find(layout, source_dir, folder_dir, _names(contrasts), _map_of(label_map), options)
     cases = _by_safe_name(source_dir, source.cases)
     lists = _lists(cases, fractions, seed, sections)
     placer = Placer(folder_dir, source.contrasts, copy, overwrite, resample_to == "first")
@@ -115,17 +137,23 @@ def _find(
     src: Path,
     dst: Path,
     contrasts: Sequence[str] | None,
-    label_name: str | None,
     label_map: dict[int, int] | None,
+    options: Mapping[str, Any],
 ) -> Source:
     # A data set below its source holds links from a conversion before; they are no subjects.
     leave_out = dst if dst.resolve() != src.resolve() and dst.resolve().is_relative_to(src.resolve()) else None
     leave_out = src / dst.resolve().relative_to(src.resolve()) if leave_out else None
-    if layout == "folder":
-        return folder.find(src, contrasts, leave_out, label_name, label_map)
-    if label_name:
-        raise InputError(f"label_name is for the layout 'folder'; '{layout}' names its labels itself.")
-    source = _FINDERS[layout](src, contrasts, leave_out)
+    takes = {name: set(inspect.signature(find).parameters) for name, find in _FINDERS.items()}
+    given = {name: value for name, value in options.items() if value}
+    for name in given:
+        if name not in takes[layout]:
+            fitting = ", ".join(f"'{other}'" for other in LAYOUTS if name in takes[other])
+            raise InputError(f"{_OPTIONS.get(name, name)} is for the layouts {fitting}, found layout '{layout}'.")
+    if "dst" in takes[layout]:
+        given["dst"] = dst
+    if "label_map" in takes[layout]:
+        return _FINDERS[layout](src, contrasts, leave_out, label_map=label_map, **given)
+    source = _FINDERS[layout](src, contrasts, leave_out, **given)
     source.label_map = source.label_map if label_map is None else label_map
     return source
 
@@ -153,6 +181,19 @@ def _map_of(label_map: Mapping[Any, Any] | str | None) -> dict[int, int] | None:
         return {int(code): int(ours) for code, ours in label_map.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"label_map: found {label_map!r}, expected codes such as {{4: 3}} or a name.") from error
+
+
+def _patterns_of(contrast_map: Mapping[str, str] | str | None) -> dict[str, str] | None:
+    if contrast_map is None:
+        return None
+    if isinstance(contrast_map, str):
+        pairs = [pair.partition("=")[::2] for pair in contrast_map.split(",")]
+    else:
+        pairs = [(str(name), str(pattern)) for name, pattern in contrast_map.items()]
+    patterns = {canonical_contrast(name): pattern.strip() for name, pattern in pairs}
+    if not all(patterns.values()) or not all(patterns) or len(patterns) < len(pairs):
+        raise InputError(f"map: found {contrast_map!r}, expected pairs such as T1=*MPRAGE*,FLAIR=*FLAIR*, each once.")
+    return patterns
 
 
 def _by_safe_name(src: Path, cases: Sequence[Case]) -> dict[str, Case]:

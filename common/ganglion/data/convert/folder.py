@@ -10,13 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ...keys import CONTRASTS, TISSUES
+from ...keys import TISSUES
 from ..codes import codes_found, coding_for
 from ..findings import FileError
 from ..inputs import open_label
 from ..naming import parse, stem
 from ..volumes import read_voxels
-from .cases import TUMOUR_LABELS, Case, Source, nothing_found, one_file_each, one_label, volumes_in
+from .cases import (
+    TISSUE_LABELS,
+    TUMOUR_LABELS,
+    Case,
+    Source,
+    nothing_found,
+    one_file_each,
+    one_label,
+    shared_contrasts,
+    volumes_in,
+)
 
 # Time points of one patient (sub-01_ses-2, sub-01_visit3) go into the same list.
 _SESSION = re.compile(r"[_-](?:ses|session|visit|time|tp)[-_]?[A-Za-z0-9]+$", re.IGNORECASE)
@@ -52,13 +62,15 @@ def find(
     if label_name and not labels:
         raise FileError(src, f"no file that ends in {label_name}", "labels", "Correct --label-name.")
     notes = _strays(labels, images)
-    wanted = tuple(contrasts or _shared(images, notes))
-    cases = []
+    have = {subject: {parse(file).contrast or "" for file in files} for subject, files in images.items()}
+    wanted = tuple(contrasts or shared_contrasts(have, notes))
+    cases, chosen_labels = [], []
     for subject, own in images.items():
         chosen = one_file_each(src, subject, own, wanted)
-        patient = _SESSION.sub("", subject)
-        cases.append(Case(subject, chosen, one_label(src, subject, labels.get(subject, [])), patient=patient))
-    names, mapping = _codes([case.label for case in cases if case.label], label_name, label_map)
+        label = one_label(src, subject, labels.get(subject, []))
+        chosen_labels += [label] if label else []
+        cases.append(Case(subject, chosen, label, patient=_SESSION.sub("", subject)))
+    names, mapping = learn_codes(chosen_labels, label_name, label_map)
     return Source("Converted from a folder of images.", wanted, cases, names, mapping, notes=notes)
 
 
@@ -79,21 +91,7 @@ def _strays(labels: Mapping[str, Sequence[Path]], images: Mapping[str, Sequence[
     return [f"labels without images were left out: {', '.join(strays[:5])}"] if strays else []
 
 
-def _shared(images: Mapping[str, Sequence[Path]], notes: list[str]) -> list[str]:
-    """The contrasts that every subject has, known ones first in Ganglion's order; what is dropped goes into `notes`."""
-    have = {subject: {parse(file).contrast or "" for file in files} for subject, files in images.items()}
-    every = set.intersection(*have.values())
-    for contrast in sorted(set.union(*have.values()) - every):
-        lacking = sorted(subject for subject, own in have.items() if contrast not in own)
-        notes.append(f"{contrast} was left out, since {len(lacking)} subjects lack it: {', '.join(lacking[:5])}")
-    if not every:
-        subject = min(have, key=lambda name: len(have[name]))
-        found = f"no contrast that all {len(images)} subjects have"
-        raise FileError(subject, found, "at least one", "Complete the subjects, or take some out.")
-    return [name for name in CONTRASTS if name in every] + sorted(every - set(CONTRASTS))
-
-
-def _codes(
+def learn_codes(
     labels: Sequence[Path], label_name: str | None, label_map: Mapping[int, int] | None
 ) -> tuple[dict[str, int], dict[int, int] | None]:
     """Names of the labels' codes, and the map to Ganglion's codes if one is stated or known."""
@@ -108,6 +106,6 @@ def _codes(
     if set(found) <= {0, 1}:
         return {"background": 0, word: 1}, None
     if "tissue" in word and set(found) <= set(TISSUES):
-        return {name: code for code, name in TISSUES.items()}, None
+        return dict(TISSUE_LABELS), None
     _, mapping = coding_for(labels[0], found, sorted(TUMOUR_LABELS.values()))
     return dict(TUMOUR_LABELS), mapping or None

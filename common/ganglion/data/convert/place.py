@@ -11,7 +11,7 @@ import numpy as np
 from ..findings import FileError
 from ..naming import ENDINGS
 from ..volumes import Volume, open_volume, read_voxels, same_grid
-from .cases import Case
+from .cases import Case, Made
 
 
 class Placer:
@@ -39,20 +39,22 @@ class Placer:
 
     def place(self, case: Case, subject: str) -> tuple[list[str], str | None]:
         """Paths of the images and the label, POSIX and relative to the data set's folder."""
-        like = open_volume(case.images[0]) if self.resample else None
         suffixes = [""] if self.single(case) else [f"_{contrast}" for contrast in self.contrasts]
-        images = [
-            self._place(image, subject, suffix, like, order=1)
-            for image, suffix in zip(case.images, suffixes, strict=True)
-        ]
+        images: list[str] = []
+        like: Volume | None = None
+        for image, suffix in zip(case.images, suffixes, strict=True):
+            images.append(self._place(image, subject, suffix, like, order=1))
+            if self.resample and like is None:
+                like = open_volume(image if isinstance(image, Path) else self.folder / images[0])
         label = None if case.label is None else self._place(case.label, subject, "_label", like, order=0)
         return images, label
 
-    def _place(self, file: Path, subject: str, suffix: str, like: Volume | None, order: int) -> str:
+    def _place(self, file: Path | Made, subject: str, suffix: str, like: Volume | None, order: int) -> str:
+        if not isinstance(file, Path):
+            return self._make(file, subject, suffix, like, order)
         if like is not None and not same_grid(like, volume := open_volume(file)):
             target = self._target(f"{subject}/{subject}{suffix}_resampled.nii.gz", replace=True)
-            write_resampled(volume, like, target, order)
-            self.notes.append(f"{target.name}: resampled to the grid of {like.path.name}")
+            self._resample(volume, like, target, order)
             return target.relative_to(self.folder).as_posix()
         absolute = Path(os.path.abspath(file))
         if absolute.is_relative_to(self.folder) and not self.copy:
@@ -66,6 +68,22 @@ class Placer:
         else:
             self._link(absolute, target)
         return target.relative_to(self.folder).as_posix()
+
+    def _make(self, image: Made, subject: str, suffix: str, like: Volume | None, order: int) -> str:
+        target = self._target(f"{subject}/{subject}{suffix}.nii.gz", replace=False)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            image.write(part)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        if like is not None and not same_grid(like, volume := open_volume(target)):
+            self._resample(volume, like, target, order)
+        return target.relative_to(self.folder).as_posix()
+
+    def _resample(self, volume: Volume, like: Volume, target: Path, order: int) -> None:
+        write_resampled(volume, like, target, order)
+        self.notes.append(f"{target.name}: resampled to the grid of {like.path.name}")
 
     def _target(self, relative: str, replace: bool) -> Path:
         target = self.folder / relative

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,12 +15,12 @@ import numpy as np
 
 from ...errors import InputError, StorageError
 from ..datalist import write_dataset_json
+from ..nifti import write_volume
 from .cohorts import COHORTS, Cohort
 
 logger = logging.getLogger(__name__)
 
 FIRST_UNLABELED = 100_000  # so that unlabelled subjects stay the same whatever the number of labelled ones
-COMPRESSION = 3
 
 
 @dataclass(frozen=True)
@@ -167,20 +165,6 @@ def write_subject(job: Job) -> str:
             f"cannot write {folder} ({error.strerror}): free some space or give another folder"
         ) from error
     return job.subject
-
-
-def write_volume(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
-    """Write NIfTI-1 with gzip, without the time and the file name that gzip would put in: same values, same bytes."""
-    import nibabel
-
-    image = nibabel.Nifti1Image(values, affine)
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    image.header.set_xyzt_units("mm")
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=buffer, mtime=0) as stream:
-        stream.write(image.to_bytes())
-    path.write_bytes(buffer.getvalue())
 
 
 def _dataset(cohort: Cohort, counts: tuple[int, int, int], unlabeled: int, seed: int, spacing: float) -> dict[str, Any]:
