@@ -5,6 +5,7 @@ Both judge each file's header before its voxels are read, read each file once, a
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from .codes import apply_coding, background_only, codes_found, coding_for
 from .findings import FileError
 from .inputs import open_image, open_label
 from .naming import canonical_contrast, subject_of
-from .volumes import Volume, nonfinite_text, open_volume, read_voxels, require_same_grid
+from .volumes import MAX_VOXELS, Volume, nonfinite_text, open_volume, read_voxels, require_same_grid, stored_voxels
 
 _log = logging.getLogger(__name__)
+_ROWS = 16  # rows turned from a file's order (X fastest) to ours (Z fastest) at a time: twice as fast as all at once
 _ZERO = "Mend the file, or set on_nonfinite to 'zero' to replace them by 0."
 
 
@@ -44,6 +46,7 @@ class LoadContrastsd(MapTransform):
         contrasts: names of the contrasts, in the order in which the network takes them.
         on_nonfinite: "error" refuses NaN and Inf voxels, "zero" replaces them by 0 and warns.
         allow_missing_keys: whether an item may lack a key.
+        max_voxels: how many voxels a file may claim.
     """
 
     def __init__(
@@ -52,18 +55,20 @@ class LoadContrastsd(MapTransform):
         contrasts: Sequence[str] = CONTRASTS,
         on_nonfinite: str = "error",
         allow_missing_keys: bool = False,
+        max_voxels: int = MAX_VOXELS,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if on_nonfinite not in ("error", "zero"):
             raise InputError(f"on_nonfinite: found {on_nonfinite!r}, expected 'error' or 'zero'.")
         self.contrasts = tuple(canonical_contrast(name) for name in contrasts)
         self.on_nonfinite = on_nonfinite
+        self.max_voxels = max_voxels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with each key's files replaced by one image (C, X, Y, Z)."""
         item = dict(data)
         for key in self.key_iterator(item):
-            volumes = open_image(item[key], self.contrasts, item.get(CHANNELS))
+            volumes = open_image(item[key], self.contrasts, item.get(CHANNELS), self.max_voxels)
             subject = item.get(SUBJECT) or subject_of(volumes[0].path)
             image = self._read(volumes, item.get(CHANNELS))
             item[key] = _as_meta_tensor(image, volumes[0], str(subject))
@@ -73,12 +78,14 @@ class LoadContrastsd(MapTransform):
     def _read(self, volumes: Sequence[Volume], channels: Sequence[int] | None) -> np.ndarray:
         image = np.empty((len(self.contrasts), *volumes[0].shape), dtype=np.float32)
         if volumes[0].channels > 1:
-            image[:] = np.moveaxis(read_voxels(volumes[0])[..., list(channels or range(len(image)))], -1, 0)
+            image[:] = np.moveaxis(stored_voxels(volumes[0])[..., list(channels or range(len(image)))], -1, 0)
             self._mend(volumes[0].path, image)
-        else:
-            for channel, volume in zip(image, volumes, strict=True):
-                channel[:] = read_voxels(volume)
-                self._mend(volume.path, channel)
+            return image
+        # Unpacking frees the interpreter, so files are read side by side where torch may use several cores.
+        with ThreadPoolExecutor(min(len(volumes), torch.get_num_threads())) as pool:
+            list(pool.map(_read_into, image, volumes))
+        for channel, volume in zip(image, volumes, strict=True):
+            self._mend(volume.path, channel)
         return image
 
     def _mend(self, path: Path, image: np.ndarray) -> None:
@@ -86,7 +93,7 @@ class LoadContrastsd(MapTransform):
         if found is None:
             return
         if self.on_nonfinite == "error":
-            raise FileError(path, found, "finite numbers", _ZERO)
+            raise FileError(path, found, "finite numbers", _ZERO, "nonfinite")
         _log.warning("%s: found %s; replaced by 0", path, found)
         np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -103,6 +110,7 @@ class LoadLabeld(MapTransform):
         codes: codes that are allowed after mapping.
         on_empty: what to do about a label without foreground: "warn", "error", or "ignore".
         allow_missing_keys: whether an item may lack a key.
+        max_voxels: how many voxels a file may claim.
     """
 
     def __init__(
@@ -112,6 +120,7 @@ class LoadLabeld(MapTransform):
         codes: Sequence[int] = (0, 1, 2, 3),
         on_empty: str = "warn",
         allow_missing_keys: bool = False,
+        max_voxels: int = MAX_VOXELS,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if on_empty not in ("warn", "error", "ignore"):
@@ -119,13 +128,14 @@ class LoadLabeld(MapTransform):
         self.like = like
         self.codes = tuple(int(code) for code in codes)
         self.on_empty = on_empty
+        self.max_voxels = max_voxels
         self._told: set[str] = set()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with each key's file replaced by a label map (1, X, Y, Z)."""
         item = dict(data)
         for key in self.key_iterator(item):
-            volume = open_label(item[key])
+            volume = open_label(item[key], self.max_voxels)
             if self.like is not None and item.get(self.like) is not None:
                 require_same_grid(_grid_of(item[self.like]), volume)
             label = self._map(volume.path, read_voxels(volume), item.get(CODES))
@@ -146,6 +156,14 @@ class LoadLabeld(MapTransform):
                 raise fault
             _log.warning(str(fault))
         return apply_coding(label, mapping)
+
+
+def _read_into(channel: np.ndarray, volume: Volume) -> None:
+    """Fill one channel (X, Y, Z) from a file."""
+    stored = stored_voxels(volume)
+    with np.errstate(over="ignore"):  # Inf is looked for
+        for start in range(0, stored.shape[1], _ROWS):
+            channel[:, start : start + _ROWS] = stored[:, start : start + _ROWS]
 
 
 def _grid_of(image: Any) -> Volume:

@@ -10,6 +10,7 @@ from monai.transforms import MapTransform, Spacingd
 
 from ..errors import InputError
 from ..keys import IMAGE
+from .resampling import ParallelResample
 
 _SAMPLE = 200_000  # voxels from which percentiles are taken: their error is then well below a grey level in a thousand
 
@@ -19,7 +20,14 @@ class ResampleSpacingd(Spacingd):
 
     `Spacingd` may call `.update()` on every item whose key begins with `<key>_`, and fails on the string that MONAI
     Label puts under `image_path`. Here such items are hidden while `Spacingd` works. Inverted by `Invertd` likewise.
+    Linear interpolation is done an axis at a time (see `ParallelResample`).
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        former = self.spacing_transform.sp_resample
+        options = {name: getattr(former, name) for name in ("mode", "padding_mode", "align_corners", "dtype", "lazy")}
+        self.spacing_transform.sp_resample = ParallelResample(**options)
 
     def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:
         """The item with each key resampled, everything else as it was."""

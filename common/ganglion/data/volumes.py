@@ -92,8 +92,14 @@ def open_pair(path: str | Path) -> Volume:
 
 def read_voxels(volume: Volume) -> np.ndarray:
     """All voxels, X Y Z (or X Y Z C) as float32; a truncated or damaged file ends in a `FileError` that names it."""
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf, which is looked for
+        return stored_voxels(volume).astype(np.float32, copy=False)
+
+
+def stored_voxels(volume: Volume) -> np.ndarray:
+    """As `read_voxels`, in the file's own type unless a slope is applied: spares a copy to those who convert anyway."""
     try:
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf, which is looked for
+        with np.errstate(over="ignore"):
             return volume.voxels()
     except _UNREADABLE as error:
         raise _unreadable(volume.path, error) from error
@@ -149,7 +155,13 @@ def _open_nibabel(path: Path, held_by: Path, max_voxels: int, use_qform: bool) -
 
 
 def _plain_voxels(image: Any) -> np.ndarray:
-    return np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+    return _from_proxy(image.dataobj)
+
+
+def _from_proxy(proxy: Any) -> np.ndarray:
+    """The stored numbers, or float32 where a slope is applied to them."""
+    scaled = (proxy.slope, proxy.inter) != (1, 0)
+    return np.asarray(proxy.__array__(np.float32) if scaled else proxy.get_unscaled())
 
 
 def _packed_voxels(path: Path, image: Any) -> np.ndarray:
@@ -157,7 +169,7 @@ def _packed_voxels(path: Path, image: Any) -> np.ndarray:
     proxy = image.dataobj
     with gzip.open(path, "rb") as stream:
         spec = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
-        data = np.asarray(ArrayProxy(stream, spec, order=proxy.order).__array__(np.float32))
+        data = _from_proxy(ArrayProxy(stream, spec, order=proxy.order))
         surplus = len(stream.read(_MAX_SURPLUS + 1))
     if surplus > _MAX_SURPLUS and not path.name.lower().endswith(".mgz"):
         raise _surplus(path, "more than " + str(_MAX_SURPLUS), proxy.shape)
@@ -184,7 +196,7 @@ def _affine_of(path: Path, image: Any, use_qform: bool) -> tuple[np.ndarray, boo
             raise
         if use_qform:
             return qform, True
-        mend = "Mend the header, or have the qform taken, which can be used: python -m ganglion data check DIR --fix DST"
+        mend = "Mend the header, or have its qform taken: python -m ganglion data check DIR --fix DST"
         raise FileError(path, fault.finding.found, fault.finding.expected, mend, "sform") from fault
 
 
@@ -205,7 +217,7 @@ def _open_metaimage(path: Path, max_voxels: int) -> Volume:
     _judge_extent(path, spatial, affine, max_voxels)
 
     def voxels() -> np.ndarray:
-        data = metaimage.read_array(header).astype(np.float32)
+        data = metaimage.read_array(header)
         return data.reshape(spatial if channels == 1 else (*spatial, channels))
 
     return Volume(path, spatial, affine, channels, header.dtype, voxels)
