@@ -15,7 +15,7 @@ from .findings import SharingFinding
 
 ENDINGS = (".py", ".json")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_TARGET = re.compile(r'("_target_"\s*:\s*")([^"\\]*")')
+_TARGET = re.compile(r'("(?:[^"\\]*[#:])?_target_"\s*:\s*")([^"\\]*")')
 
 
 def library_folder() -> Path:
@@ -56,7 +56,7 @@ def point_to(text: str, old: str, new: str) -> str:
 def library_targets(config: Any, name: str, key: str = "") -> Iterator[tuple[str, str]]:
     """Each key of a config with the `_target_` of the library that it names."""
     for place, value in _strings(config, key):
-        if place.rpartition("#")[2] == "_target_" and value.startswith(f"{name}."):
+        if place.endswith("_target_") and value.startswith(f"{name}."):
             yield place, value
 
 

@@ -1,0 +1,132 @@
+"""The bundles that exist, a zip of each, and places to run it where the library cannot be imported."""
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
+HOOK = """
+import sys
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "ganglion":
+            raise ModuleNotFoundError(f"{name} is not to be had here", name=name)
+
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+class Place:
+    """A Python without the library, in a folder of its own, far from the repository."""
+
+    def __init__(self, python: Path | str, folder: Path, path: str = "") -> None:
+        self.python, self.folder = str(python), folder
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GANGLION"))}
+        self.env = {**keep, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path}
+
+    def run(self, *words: object) -> subprocess.CompletedProcess:
+        """Call Python with words."""
+        command = [self.python, *map(str, words)]
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=500)
+
+    def monai(self, run_id: str, *configs: Path, **options: object) -> subprocess.CompletedProcess:
+        """`python -m monai.bundle run`."""
+        files = repr([str(file) for file in configs]) if len(configs) > 1 else str(configs[0])
+        words = [word for key, value in options.items() for word in (f"--{key}", value)]
+        done = self.run("-m", "monai.bundle", "run", run_id, "--config_file", files, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+
+@pytest.fixture(scope="session", params=BUNDLES, ids=lambda path: path.name)
+def bundle(request) -> Path:
+    """A bundle of the repository; a test that asks for it runs once for each."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def packed(bundle, tmp_path_factory):
+    """The zip of a bundle."""
+    from ganglion.sharing.pack import pack
+
+    return pack(bundle, tmp_path_factory.mktemp("zips"))
+
+
+@pytest.fixture
+def unpacked(packed, tmp_path) -> Path:
+    """A bundle that came out of its zip, to be written into."""
+    from ganglion.sharing.unpack import unpack
+
+    return unpack(packed.path, tmp_path / "got").folder
+
+
+@pytest.fixture
+def cohort(bundle, brats_cohort) -> Path:
+    """Simulated subjects that the bundle can label."""
+    contrasts = json.loads((bundle / "configs" / "train.json").read_text())["contrasts"]
+    assert set(contrasts) <= {"T1", "T1ce", "T2", "FLAIR"}, "give this bundle a cohort"
+    return brats_cohort
+
+
+@pytest.fixture
+def hidden(tmp_path) -> Place:
+    """The Python of the tests, which refuses to import the library."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
+    (tmp_path / "away").mkdir()
+    return Place(sys.executable, tmp_path / "away", str(tmp_path / "hook"))
+
+
+@pytest.fixture
+def bare(bundle, tmp_path) -> Place:
+    """A Python that has MONAI and what the bundle's metadata lists, with their own requirements, and nothing else."""
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    venv.create(tmp_path / "venv", symlinks=True)
+    site = next((tmp_path / "venv").glob("**/site-packages"))
+    for name in requirements({"monai", "torch", "numpy", "fire", *metadata["required_packages_version"]}):
+        for part in {file.parts[0] for file in importlib.metadata.files(name) or ()} - {"..", "__pycache__"}:
+            source = Path(importlib.metadata.distribution(name).locate_file(part))
+            if not (site / part).exists():
+                (site / part).symlink_to(source)
+    (tmp_path / "away").mkdir()
+    return Place(next((tmp_path / "venv").glob("*/python")), tmp_path / "away")
+
+
+def requirements(names: set[str]) -> set[str]:
+    """Distributions with all that they require."""
+    found: set[str] = set()
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        wanted = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", wanted.name).lower()
+        if name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        waiting += map(Requirement, importlib.metadata.requires(name) or [])
+    return found - {"ganglion"}
+
+
+@pytest.fixture
+def place(request):
+    """`hidden` or `bare`, as the test's parameter says."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def bundle_copy(bundle, tmp_path) -> Path:
+    """A bundle of the repository, to be spoilt."""
+    ignored = shutil.ignore_patterns("runs", "eval", "data", "*.previous")
+    return Path(shutil.copytree(bundle, tmp_path / "copy" / bundle.name, ignore=ignored))
