@@ -19,7 +19,6 @@ from monai.data import DataLoader, Dataset, DistributedSampler, MetaTensor
 from monai.metrics import DiceMetric
 from monai.transforms import Compose, RandGaussianNoised
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from ganglion.data import SeededItems
 from ganglion.engines import (
@@ -36,7 +35,7 @@ from ganglion.engines import (
 from ganglion.engines.handlers import SubjectScores, TrainingRun
 from ganglion.engines.handlers.checkpoint import load_plain
 from ganglion.errors import InputError
-from ganglion.networks import share_batch_norm
+from ganglion.networks import share_network
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 SUBJECTS, EPOCHS = 16, 3
@@ -111,9 +110,9 @@ def networks(dropout):
 def build(folder, batch, accumulate=1, dropout=0.0, objective=Distance, fault=None, epochs=EPOCHS):
     """A training with batch norm, augmentation and shuffling, for however many processes there are."""
     torch.manual_seed(0)
-    nets = {name: share_batch_norm(network) for name, network in networks(dropout).items()}
+    nets = networks(dropout)
     if processes.count() > 1:
-        nets = {k: DistributedDataParallel(v, broadcast_buffers=False) for k, v in nets.items()}
+        nets = {name: share_network(network) for name, network in nets.items()}
     phases = [
         Phase("critic", "critic", torch.optim.RMSprop(nets["critic"].parameters(), 0.01), objective()),
         Phase("segmenter", "segmenter", torch.optim.Adam(nets["segmenter"].parameters(), 0.02), Supervised()),
