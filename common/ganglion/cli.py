@@ -201,6 +201,24 @@ class Commands:
 
     @staticmethod
     @command
+    def scan(path: str, *, json: str | None = None) -> None:
+        """Look through a bundle of somebody else before anything in it runs; exit code 2 if something is found.
+
+        Args:
+            path: a zip, or the folder of a bundle
+            json: file to write the findings to, for programs
+        """
+        from .sharing.scan import report, scan, write_json
+
+        findings = scan(path)
+        print(report(path, findings))
+        if json is not None:
+            write_json(json, path, findings)
+        if findings:
+            raise command_line.Failed(2)
+
+    @staticmethod
+    @command
     def unpack(archive: str, directory: str, *, trust: str | None = None) -> None:
         """Take a bundle out of its zip, after a look at everything in it; nothing is written of one that is refused.
 

@@ -19,19 +19,25 @@ def format_sums(files: Mapping[str, bytes]) -> str:
 
 def sums_findings(folder: Path) -> list[SharingFinding]:
     """Files that are missing, surplus or changed against the SHA256SUMS of a folder."""
+    text = (folder / SUMS_FILE).read_text(encoding="utf-8", errors="replace")
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return compare_sums(text, {name: file_sum(path) for name, path in present.items()})
+
+
+def compare_sums(text: str, present: Mapping[str, str]) -> list[SharingFinding]:
+    """Files that are missing, surplus or changed, by the text of a SHA256SUMS and the sums of the files there are."""
     listed: dict[str, str] = {}
-    for line in (folder / SUMS_FILE).read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         match = _LINE.fullmatch(line)
         if match is None or match.group(2) in listed:
             return [SharingFinding(SUMS_FILE, "", f"the line {line!r}", "Expected a sum and a path, each path once.")]
         listed[match.group(2)] = match.group(1)
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    present.pop(SUMS_FILE)
-    findings = [SharingFinding(name, "", "no such file", _MEND) for name in sorted(listed.keys() - present.keys())]
-    for name, path in sorted(present.items()):
+    there = {name: digest for name, digest in present.items() if name != SUMS_FILE}
+    findings = [SharingFinding(name, "", "no such file", _MEND) for name in sorted(listed.keys() - there.keys())]
+    for name, digest in sorted(there.items()):
         if name not in listed:
             findings.append(SharingFinding(name, "", f"a file that {SUMS_FILE} does not list", _MEND))
-        elif file_sum(path) != listed[name]:
+        elif digest != listed[name]:
             findings.append(SharingFinding(name, "", "other bytes than were packed", _MEND))
     return findings
 
