@@ -223,7 +223,7 @@ def _slashes(name: str) -> list[int]:
 def _layout_findings(file: BinaryIO, entries: Sequence[zipfile.ZipInfo], start: int) -> Iterator[SharingFinding]:
     """Entries that lie in each other, headers that say otherwise than the directory, and bytes that belong to none."""
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
-    after = [entry.header_offset for entry in ordered[1:]] + [start]
+    after = [*(entry.header_offset for entry in ordered), start][1:]
     expected = 0
     for entry, following in zip(ordered, after, strict=True):
         name = entry.orig_filename
