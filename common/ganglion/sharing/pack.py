@@ -20,6 +20,7 @@ from ..errors import InputError
 from .check import check_bundle
 from .contents import GUIDE, Contents
 from .findings import Refused
+from .folders import make_folder
 from .library import library_files, library_name, point_to, stray_names, versioned_name
 from .sums import SUMS_FILE, file_sum, format_sums
 from .weights import as_safetensors
@@ -75,7 +76,7 @@ def pack(bundle: str | Path, out: str | Path = ".", overwrite: bool = False) -> 
     contents, metadata = check_bundle(str(bundle))
     files = {f"{contents.name}/{name}": data for name, data in bundle_files(contents).items()}
     target = Path(out) / f"{contents.name}_v{metadata['version']}.zip"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".zip", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

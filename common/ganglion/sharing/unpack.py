@@ -8,7 +8,6 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from ..errors import InputError
 from .archive import LIMITS, ArchiveFault, Limits, archive_findings, nested_findings, read_entry
 from .findings import Refused, SharingFinding
+from .folders import make_folder
 from .sums import SUMS_FILE, sums_findings
 
 _TOP = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -61,8 +61,6 @@ def unpack(archive: str | Path, directory: str | Path, trust: str | None = None,
     source, target = Path(archive), Path(directory)
     if not source.is_file():
         raise InputError(f"{source}: found no such file, expected a zip of a bundle; name one that exists.")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: found a file, expected a folder; name another.")
     with source.open("rb") as file:
         digest = _digest(file)
         if trust is not None and trust.strip().lower() != digest:
@@ -70,7 +68,7 @@ def unpack(archive: str | Path, directory: str | Path, trust: str | None = None,
         findings = archive_findings(file, source.name, limits)
         if findings:
             raise Refused(f"{source} is not unpacked", findings, "Nothing was written.")
-        made = _make(target)
+        made = make_folder(target)
         temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target))
         done = False
         try:
@@ -144,13 +142,6 @@ def _top_folder(folder: Path, name: str) -> Path:
         names = ", ".join(path.name for path in found[:3]) or "nothing"
         raise ArchiveFault(name, f"at its top {names}", "A bundle's zip holds one folder, named as the bundle.")
     return found[0]
-
-
-def _make(target: Path) -> Sequence[Path]:
-    """Make a folder with its parents; returns those that were missing, innermost first."""
-    missing = [path for path in (target, *target.parents) if not path.exists()]
-    target.mkdir(parents=True, exist_ok=True)
-    return missing
 
 
 def _digest(file: BinaryIO) -> str:
