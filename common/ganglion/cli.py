@@ -80,20 +80,33 @@ class Data:
 
     @staticmethod
     @command
-    def check(directory: str, *, allow_outside: bool = False, workers: int = 1) -> None:
+    def check(
+        directory: str,
+        *,
+        json: str | None = None,
+        fix: str | None = None,
+        copy: bool = False,
+        max_voxels: int | None = None,
+        allow_outside: bool = False,
+        workers: int = 1,
+    ) -> None:
         """Look at every file of a data set and name each fault; exit code 2 if it cannot be used.
 
         Args:
             directory: folder with dataset.json
+            json: file to write the findings to, for programs
+            fix: new folder for a copy in which what can be mended safely is; exit code 0 if all was
+            copy: with --fix, copy flawless files instead of linking to them
+            max_voxels: how many voxels a file may claim, 536870912 if not given; more is refused unread
             allow_outside: accept files that lie outside the folder
             workers: subjects that are looked at side by side
         """
-        from .data.check import check_dataset
-        from .data.findings import ERROR, report
+        from .data.doctor import MAX_VOXELS, look_after
 
-        findings = check_dataset(directory, allow_outside=allow_outside, workers=workers, progress=sys.stderr.isatty())
-        print(report(findings))
-        if any(finding.level == ERROR for finding in findings):
+        most = MAX_VOXELS if max_voxels is None else max_voxels
+        text, good = look_after(directory, json, fix, copy, allow_outside, workers, sys.stderr.isatty(), most)
+        print(text)
+        if not good:
             raise command_line.Failed(2)
 
 

@@ -40,6 +40,7 @@ def codes_found(path: Path, label: np.ndarray) -> list[int]:
             f"label values that are no whole numbers ({shown})",
             "codes such as 0, 1, 2",
             "Give the label map, not a probability map or a label resampled linearly.",
+            "codes",
         )
     return sorted({int(v) for v in whole})
 
@@ -91,7 +92,7 @@ def background_only(path: Path, codes: Sequence[int]) -> FileError:
     """The fault of a label that marks nothing."""
     expected = f"one of the codes {{{', '.join(str(code) for code in sorted(codes) if code)}}}"
     mend = "Correct the label, or move the subject to the list 'unlabeled'."
-    return FileError(path, "a label of background only", expected, mend)
+    return FileError(path, "a label of background only", expected, mend, "background")
 
 
 def _out_of_range(path: Path, found: Sequence[int], codes: Sequence[int], why: str) -> FileError:
@@ -102,4 +103,5 @@ def _out_of_range(path: Path, found: Sequence[int], codes: Sequence[int], why: s
         f"a subset of {{{', '.join(map(str, codes))}}}",
         'State the coding in dataset.json as "label_map": {"code": ours}, or convert with --label-map '
         f"({', '.join(NAMED_MAPS)}).",
+        "codes",
     )

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import InputError
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
+LEVELS = (ERROR, WARNING, NOTE)
 
 # What sorts of fault there are, as `kind` of a finding states them.
 KINDS = {
@@ -74,9 +75,8 @@ class FileError(InputError):
 
 def report(findings: Sequence[Finding]) -> str:
     """The findings as text: one line each, errors first, and a summary as the last line."""
-    order = {ERROR: 0, WARNING: 1, NOTE: 2}
-    lines = [f"{finding.level}: {finding}" for finding in sorted(findings, key=lambda f: order.get(f.level, 3))]
-    counts = {level: sum(finding.level == level for finding in findings) for level in order}
+    lines = [f"{finding.level}: {finding}" for finding in sorted(findings, key=lambda f: LEVELS.index(f.level))]
+    counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
     state = "can be used" if not counts[ERROR] else "cannot be used as it is"
     summary = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts.items())
     return "\n".join([*lines, f"{summary}: the data set {state}."])

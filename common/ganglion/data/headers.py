@@ -88,7 +88,8 @@ def _nifti(path: Path, raw: bytes) -> Claim:
         found = f"an unreadable file (magic {magic!r})"
         raise FileError(path, found, "b'n+1\\x00' or b'n+2\\x00' of a single-file NIfTI", AGAIN)
     if two and len(raw) < _NIFTI2:
-        raise FileError(path, f"an unreadable or truncated file ({len(raw)} bytes of header)", f"{_NIFTI2} bytes", AGAIN)
+        found = f"an unreadable or truncated file ({len(raw)} bytes of header)"
+        raise FileError(path, found, f"{_NIFTI2} bytes", AGAIN)
     dims = struct.unpack(end + ("8q" if two else "8h"), raw[16:80] if two else raw[40:56])
     code = struct.unpack(end + "h", raw[12:14] if two else raw[70:72])[0]
     offset = struct.unpack(end + ("q" if two else "f"), raw[168:176] if two else raw[108:112])[0]

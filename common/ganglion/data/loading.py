@@ -19,14 +19,21 @@ from monai.utils import MetaKeys, SpaceKeys
 from ..errors import InputError
 from ..keys import CHANNELS, CODES, CONTRASTS, IMAGE, LABEL, SUBJECT
 from .codes import apply_coding, background_only, codes_found, coding_for
-from .findings import FileError
 from .inputs import open_image, open_label
 from .naming import canonical_contrast, subject_of
-from .volumes import MAX_VOXELS, Volume, nonfinite_text, open_volume, read_voxels, require_same_grid, stored_voxels
+from .volumes import (
+    MAX_VOXELS,
+    Volume,
+    nonfinite_text,
+    open_volume,
+    read_voxels,
+    require_finite,
+    require_same_grid,
+    stored_voxels,
+)
 
 _log = logging.getLogger(__name__)
 _ROWS = 16  # rows turned from a file's order (X fastest) to ours (Z fastest) at a time: twice as fast as all at once
-_ZERO = "Mend the file, or set on_nonfinite to 'zero' to replace them by 0."
 
 
 class LoadContrastsd(MapTransform):
@@ -93,7 +100,7 @@ class LoadContrastsd(MapTransform):
         if found is None:
             return
         if self.on_nonfinite == "error":
-            raise FileError(path, found, "finite numbers", _ZERO, "nonfinite")
+            require_finite(path, image)
         _log.warning("%s: found %s; replaced by 0", path, found)
         np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 

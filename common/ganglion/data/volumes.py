@@ -317,7 +317,7 @@ def require_same_grid(first: Volume, other: Volume) -> None:
             other.path,
             f"another grid than that of {first.path.name} ({grid_text(other)})",
             grid_text(first),
-            "Resample it to that file, or convert the data with --resample-to first.",
+            "Resample it (python -m ganglion data check DIR --fix DST), or convert the data with --resample-to first.",
             "grid",
         )
 
@@ -330,3 +330,13 @@ def nonfinite_text(data: np.ndarray) -> str | None:
     bad = np.argwhere(~finite)
     kinds = ", ".join(name for name, test in (("NaN", np.isnan), ("Inf", np.isinf)) if test(data).any())
     return f"{len(bad)} {kinds} voxels, the first at index {tuple(int(i) for i in bad[0])}"
+
+
+def require_finite(path: Path, data: np.ndarray) -> None:
+    """Raise a `FileError` that counts NaN and Inf voxels and places the first, if there are any."""
+    found = nonfinite_text(data)
+    if found is not None:
+        mend = (
+            "Mend the file (python -m ganglion data check DIR --fix DST); where on_nonfinite is 'zero' they become 0."
+        )
+        raise FileError(path, found, "finite numbers", mend, "nonfinite")
