@@ -28,8 +28,10 @@ _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesDescription", "ContrastBolusAgent", "PatientID", "StudyDate",
     "StudyTime", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "FrameOfReferenceUID", "ImageType",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames",
-    "SamplesPerPixel", "PhotometricInterpretation", "EchoTime", "ImagesInAcquisition",
+    "SamplesPerPixel", "PhotometricInterpretation", "EchoTime", "ImagesInAcquisition", "SliceThickness",
+    "SpacingBetweenSlices",
 ]  # fmt: skip
+_DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR
 _ENHANCED = "1.2.840.10008.5.1.4.1.1.4.1"
 _SAME = ("SOPClassUID", "Rows", "Columns", "PixelSpacing", "EchoTime", "FrameOfReferenceUID")
 _CHOOSE = "Choose another series with --map, or take this one out."
@@ -209,6 +211,10 @@ class Series:
             at = int(np.argmax(gaps)) + 1
             found = f"{missing} missing slices (the first gap of {gaps.max():.2f} mm after slice {at} by position)"
             raise self._fault(found, f"a slice each {usual:.2f} mm", "Export the series again, whole.")
+        stated = [float(one) for one in map(self.text, ("SpacingBetweenSlices", "SliceThickness")) if _is_number(one)]
+        if len(stated) == 2 and usual > 1.5 * max(stated):  # some write the gap alone into the first of them
+            found = f"slices {usual:.2f} mm apart, where the header says {stated[0]:g} mm"
+            raise self._fault(found, "every slice", f"Export the series again, whole. Is it whole? {_DCM2NIIX}")
         if np.abs(gaps - usual).max() > max(0.02, 0.05 * usual):
             found = f"slice distances from {gaps.min():.2f} to {gaps.max():.2f} mm"
             raise self._fault(found, "equal ones", _DCM2NIIX)
@@ -251,14 +257,25 @@ def _read_header(pydicom: Any, path: Path) -> Slice | None:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
             syntax = str(header.file_meta.get("TransferSyntaxUID", ""))
             one = Slice(path, header)
-            texts = [one.text(tag) for tag in _TAGS]  # decodes every value now, while the error can name the file
-        return one if any(texts) and syntax and path.name.upper() != "DICOMDIR" else None
+            texts = {tag: one.text(tag) for tag in _TAGS}  # decodes every value now, while the error can name the file
+        if str(header.file_meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY:
+            return None
+        if not syntax or not texts["Modality"] or not texts["SeriesInstanceUID"]:
+            raise ValueError("the header ends before Modality and SeriesInstanceUID")
+        return one
     except pydicom.errors.InvalidDicomError as error:
         if path.suffix.lower() in (".dcm", ".ima"):
             raise _unreadable(path, error) from error
         return None
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
 
 
 def _unreadable(path: Path, error: BaseException) -> FileError:

@@ -30,7 +30,7 @@ _WORDS = {
 _AGENT = re.compile(
     r"(?<![a-z])(?:ce|gd|gad\w*|post\w*|km|contrast|enhanced|dota\w*|\+)(?![a-z])|\+\s*(?:c|gd|km)(?![a-z])|c\+|t1c(?![a-z])"
 )
-_NO_AGENT = re.compile(r"(?<![a-z])(?:pre|native|nativ|without|w/?o|ohne|non)(?![a-z])")
+_NO_AGENT = re.compile(r"(?<![a-z])(?:pre|native?|without|w/?o|ohne|non[\s_-]?(?:contrast|enhanced))(?![a-z])")
 
 
 def find(
@@ -80,8 +80,8 @@ def contrast_of_series(series: Series) -> str | None:
         told = told[:1]
     if len(told) != 1:
         return None
-    agent = _AGENT.search(said) or (series.text("ContrastBolusAgent") and not _NO_AGENT.search(said))
-    return "T1ce" if told == ["T1"] and agent else told[0]
+    agent = _AGENT.search(said) or series.text("ContrastBolusAgent")
+    return "T1ce" if told == ["T1"] and agent and not _NO_AGENT.search(said) else told[0]
 
 
 def _by_contrast(
