@@ -43,7 +43,9 @@ class AlternatingTrainer(SupervisedTrainer):
         max_epochs: number of epochs.
         train_data_loader: gives batches: dictionaries of tensors and lists, nested if need be (see `Streams`).
         networks: modules by name; DistributedDataParallel may wrap them.
-        deployed: name of the network that is shipped; it is ``trainer.network``.
+        deployed: name of the network that is shipped; it is ``trainer.network``, which clients ask for.
+        network: what clients get as ``trainer.network`` instead, e.g. :class:`~..networks.Together`, by which all
+            networks travel between the sites of a federated training.
         phases: in the order in which they run.
         epoch_length: iterations in an epoch; default: what the loader gives, divided by ``accumulate``.
         precision: ``"fp32"``, ``"bf16"`` (any device) or ``"fp16"`` (GPU only, one gradient scaler a phase).
@@ -67,6 +69,7 @@ class AlternatingTrainer(SupervisedTrainer):
         seed: int = 0,
         train_handlers: Sequence[Any] | None = None,
         non_blocking: bool = False,
+        network: nn.Module | None = None,
     ) -> None:
         device = torch.device(device)
         self.networks = dict(networks)
@@ -79,7 +82,7 @@ class AlternatingTrainer(SupervisedTrainer):
             device=device,
             max_epochs=max_epochs,
             train_data_loader=train_data_loader,
-            network=self.networks[deployed],
+            network=self.networks[deployed] if network is None else network,
             optimizer=self.lead.optimizer,
             loss_function=self.lead.objective,
             epoch_length=self._count_iterations(train_data_loader) if epoch_length is None else epoch_length,

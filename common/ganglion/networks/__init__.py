@@ -2,5 +2,6 @@
 
 from .segan_transfer import Critic, Segmenter
 from .shared import SharedBatchNorm, share_batch_norm, share_network
+from .together import Together
 
-__all__ = ["Critic", "Segmenter", "SharedBatchNorm", "share_batch_norm", "share_network"]
+__all__ = ["Critic", "Segmenter", "SharedBatchNorm", "Together", "share_batch_norm", "share_network"]

@@ -1,0 +1,97 @@
+"""MONAI's federated client, two sites and three rounds: what travels, what arrives, what each site scores."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from monai.fl.client import MonaiAlgo
+from monai.fl.utils.constants import ExtraItems
+from monai.fl.utils.exchange_object import ExchangeObject
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
+QUICK = {"val_interval": 1, "tensorboard": False, "volumes_per_batch": 2, "slices_per_volume": 2, "width": 4}
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:executing the bundle config")]
+SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}
+
+
+@pytest.fixture(params=BUNDLES, ids=lambda path: path.name)
+def bundle(request):
+    return request.param
+
+
+@pytest.fixture(params=SHARES)
+def sites(request, bundle, tmp_path, brats_cohort):
+    """Two clients, each with a copy of the bundle and subjects of its own."""
+    made = []
+    for number in (0, 1):
+        root = tmp_path / f"site{number}" / bundle.name
+        shutil.copytree(bundle, root, ignore=shutil.ignore_patterns("runs", "eval", "data"))
+        known = json.loads((root / "configs" / "train.json").read_text())
+        options = {key: value for key, value in QUICK.items() if key in known}
+        options |= {"dataset_dir": str(half(brats_cohort, number, tmp_path)), "bundle_root": str(root)}
+        algo = MonaiAlgo(
+            bundle_root=str(root),
+            send_weight_diff=False,
+            config_train_filename=["configs/train.json", *SHARES[request.param]],
+            config_evaluate_filename=["configs/train.json", "configs/evaluate.json", *SHARES[request.param]],
+            train_kwargs=dict(options),
+            eval_kwargs=dict(options),
+        )
+        algo.initialize(extra={ExtraItems.CLIENT_NAME: f"site{number}"})
+        made.append(algo)
+    yield made
+    for algo in made:
+        algo.finalize()
+
+
+def half(cohort, number, folder):
+    """A data set that refers to every second subject of the cohort's training list."""
+    target = folder / f"data{number}"
+    shutil.copytree(cohort, target)
+    listed = json.loads((target / "dataset.json").read_text())
+    listed["training"] = listed["training"][number::2]
+    listed["numTraining"] = len(listed["training"])
+    (target / "dataset.json").write_text(json.dumps(listed))
+    return target
+
+
+def equal(one, other):
+    return all(torch.equal(torch.as_tensor(one[key]), torch.as_tensor(other[key])) for key in other)
+
+
+def test_two_sites_train_one_network_in_three_rounds(sites):
+    weights = {key: value.clone() for key, value in sites[0].trainer.network.state_dict().items()}
+    critics = [{k: v.clone() for k, v in site.trainer.networks["critic"].state_dict().items()} for site in sites]
+    everything = any(key.startswith("critic.") for key in weights)
+    for number in range(3):
+        sent = []
+        for site in sites:
+            site.train(ExchangeObject(weights=weights))
+            assert site.trainer.state.epoch == number + 1
+            sent.append(site.get_weights().weights)
+        assert set(sent[0]) == set(weights)
+        assert not equal(sent[0], sent[1])  # each site learned from subjects of its own
+        weights = {key: sum(torch.as_tensor(each[key]).float() for each in sent) / 2 for key in weights}
+        weights = {key: value.to(torch.as_tensor(sent[0][key]).dtype) for key, value in weights.items()}
+        for site in sites:
+            found = site.evaluate(ExchangeObject(weights=weights)).metrics
+            assert 0 <= found["dice"] <= 1
+            assert equal(site.evaluator.network.state_dict(), weights)
+    for site, before in zip(sites, critics, strict=True):
+        assert not equal(site.trainer.networks["critic"].state_dict(), before)
+        site.train(ExchangeObject(weights=weights))
+    # What travels is the deployed network, or the critics with it: then they have met, else they have not.
+    names = {key.partition(".")[0] for key in weights}
+    assert ("critic" in names) == everything
+    assert set(sites[0].trainer.network.state_dict()) == set(weights)
+
+
+def test_deployed_weights_are_written_plain_whatever_travels(sites):
+    site = sites[0]
+    weights = {key: value.clone() for key, value in site.trainer.network.state_dict().items()}
+    site.train(ExchangeObject(weights=weights))
+    written = torch.load(Path(site.bundle_root) / "models" / "model.pt", weights_only=True)
+    assert set(written) == set(site.trainer.networks["segmenter"].state_dict())
