@@ -130,3 +130,41 @@ def bundle_copy(bundle, tmp_path) -> Path:
     """A bundle of the repository, to be spoilt."""
     ignored = shutil.ignore_patterns("runs", "eval", "data", "*.previous")
     return Path(shutil.copytree(bundle, tmp_path / "copy" / bundle.name, ignore=ignored))
+
+
+class Watch:
+    """Notes what Python's audit hooks say: programs, evaluated code, unpickled names, files written, the network."""
+
+    EVENTS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "exec", "pickle.find_class")
+    EVENTS += ("marshal.loads", "socket.connect", "os.rename", "os.remove", "os.mkdir", "shutil", "ctypes")
+
+    def __init__(self) -> None:
+        self.seen, self.on = [], False
+        sys.addaudithook(self.note)
+
+    def note(self, event: str, arguments: tuple) -> None:
+        writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+        if self.on and (event.startswith(self.EVENTS) or writes):
+            self.seen.append((event, arguments))
+
+    def __enter__(self):
+        self.seen.clear()
+        self.on = True
+
+    def __exit__(self, *_):
+        self.on = False
+        assert self.seen == []
+
+
+@pytest.fixture(scope="session")
+def watch() -> Watch:
+    """One hook for all tests; hooks cannot be taken away."""
+    return Watch()
+
+
+@pytest.fixture
+def watched(watch) -> Watch:
+    """`with watched:` fails if anything in it is run, evaluated, unpickled or written."""
+    import yaml  # noqa: F401  importing evaluates code, ours
+
+    return watch

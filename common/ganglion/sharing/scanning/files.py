@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from ..archive import LIMITS, ArchiveFault, archive_findings, read_entry
 from ..findings import SharingFinding
 
 _MOST = 20_000  # files of a folder
+_TOP = re.compile(r"[A-Za-z0-9][\w.-]*")  # how a bundle may be named
 
 
 @dataclass
@@ -95,7 +97,7 @@ def _zip_files(path: Path, file: BinaryIO) -> Iterator[Files]:
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
         tops = {name.partition("/")[0] for name in archive.namelist()}
-        if len(tops) == 1 and all("/" in name for name in entries):
+        if len(tops) == 1 and _TOP.fullmatch(*tops) and all("/" in name for name in entries):
             places = {name.partition("/")[2]: entry for name, entry in entries.items()}
         else:
             places = entries
