@@ -42,10 +42,10 @@ class ParallelResample(SpatialResample):
             "align_corners": self.align_corners if align_corners is None else align_corners,
         }
         linear = str(chosen["mode"]) == "bilinear" and str(chosen["padding_mode"]) == "border"
-        here = isinstance(img, MetaTensor) and img.ndim == 4 and img.device.type == "cpu" and len(img) > 0
-        postponed = self.lazy if lazy is None else lazy
+        stated = dst_affine is not None and isinstance(spatial_size, Sequence)
         map_ = None
-        if linear and here and not postponed and dst_affine is not None and isinstance(spatial_size, Sequence):
+        fits = img.ndim == 4 and img.device.type == "cpu" and len(img) > 0
+        if linear and stated and fits and not (self.lazy if lazy is None else lazy) and isinstance(img, MetaTensor):
             map_ = parallel_map(img.affine, dst_affine)
         if map_ is None or _unchanged(map_, img.shape[1:], spatial_size):
             return super().__call__(img, dst_affine, spatial_size, dtype=dtype, lazy=lazy, **chosen)
