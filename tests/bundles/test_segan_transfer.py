@@ -184,23 +184,6 @@ def test_mlflow_and_tensorboard_record_a_run(bundle, brats_cohort, tmp_path):
     assert any("train_loss" in run.data.metrics for run in runs)
 
 
-@pytest.mark.multigpu
-def test_two_processes_train_one_network(bundle, brats_cohort, tmp_path):
-    """`multi_gpu_train.json` under torchrun, over gloo where there is no GPU; one process writes, once."""
-    files = repr([str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")])
-    cohort = Path(shutil.copytree(brats_cohort, tmp_path / "cohort"))
-    lists = json.loads((cohort / "dataset.json").read_text())
-    lists["validation"] = lists.pop("validation") + lists.pop("test")  # one for each process
-    (cohort / "dataset.json").write_text(json.dumps(lists))
-    options = {**QUICK, "volumes_per_batch": 1, "dataset_dir": cohort, "bundle_root": bundle}
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    result = call([*torchrun, "-m", "monai.bundle", "run", "training", "--config_file", files, *words], tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("weights of segmenter written to") == 1
-    assert len((bundle / "runs" / "reference" / "history.csv").read_text().splitlines()) == 2
-
-
 # --- evaluation and inference -----------------------------------------------------------------------------------
 
 
@@ -277,6 +260,7 @@ def test_train_and_inference_agree():
     assert names == infer["preprocessing#transforms"]
     assert train["train#preprocessing#transforms"][:7] == train["validate#preprocessing#transforms"]
     served = dict(infer["inferer"], sw_batch_size=None)
+    assert infer[served.pop("precision")[1:]] == "fp32"  # a choice of who serves; validation is always in full precision
     assert dict(train["validate#inferer"], sw_batch_size=None) == served
 
 

@@ -192,7 +192,7 @@ def fingerprint(folder):
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.multigpu)])
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path, accumulate):
     """Batch norm, augmentation and order included; with accumulation batch norm sees each part for itself in both."""
     alone = build(tmp_path / "alone", 8 // accumulate, accumulate)
@@ -226,6 +226,7 @@ def test_resumed_in_the_middle_of_an_epoch_as_if_never_stopped(tmp_path):
     assert said[1].count("resuming") == 0
 
 
+@pytest.mark.multigpu
 def test_goes_on_with_another_number_of_processes(tmp_path):
     """Same batch in all, so the same weights: two processes begin, one ends."""
     build(tmp_path / "alone", 8).run()
@@ -284,7 +285,7 @@ def evaluate(rank, out):
     assert evaluator.state.metrics["mean_dice"] == pytest.approx((1 + 2 / 3 + 0) / 3, abs=1e-6)
 
 
-@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("number", [1, 4, pytest.param(2, marks=pytest.mark.multigpu)])
 def test_each_subject_is_scored_once(tmp_path, number):
     """One process, two, and more than there are subjects."""
     codes, said = in_processes(number, tmp_path / "group", evaluate, tmp_path / "out")
