@@ -1,16 +1,30 @@
 """A file is whole or absent, whatever happens while it is written."""
 
 import errno
-import multiprocessing
 import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from ganglion.engines.handlers import checkpoint
-from ganglion.engines.handlers.checkpoint import Checkpoints, load_plain, save_atomically, write_atomically
+from ganglion.engines.handlers.checkpoint import (
+    Checkpoints,
+    check_writable,
+    holds,
+    load_plain,
+    save_atomically,
+    sweep,
+    write_atomically,
+)
 from ganglion.errors import InputError, StorageError
 
 
@@ -25,48 +39,189 @@ def test_saved_is_loaded(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["model.pt"]
 
 
-@pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
-def test_a_kill_while_saving_leaves_the_former_file(tmp_path, monkeypatch, moment):
+KILLS = 100
+
+
+@pytest.fixture
+def quick_disk(tmp_path):
+    """A folder in memory where the system has one: what a kill leaves is the same, and fsync takes no time there."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_killed_a_hundred_times_while_saving_every_file_loads(quick_disk, counted):
+    """A process saves without pause, checkpoints and deployed weights in turn, and is killed at random moments."""
+    chance, kept, model = random.Random(0), Checkpoints(quick_disk / "checkpoints"), quick_disk / "model.pt"
+    former = quick_disk / "model.pt.previous"
+    begun = time.monotonic()
+    for _ in range(5):
+        save_atomically(numbered(0), model, keep_former=former)
+    once = (time.monotonic() - begun) / 5
+    done, interrupted = 0, 0
+    for _ in range(KILLS):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            save_for_ever(kept, model, former, done, writer)
+        os.close(writer)
+        os.read(reader, 1)  # the first save has begun
+        time.sleep(chance.uniform(0.0, 3 * once))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        done += len(os.read(reader, 10_000))
+        os.close(reader)
+        interrupted += any(path.suffix == ".tmp" for path in quick_disk.rglob(".*"))
+        sweep(quick_disk)
+        for file in (*kept.files(), *filter(os.path.exists, (model, former))):
+            found = load_plain(file)
+            assert torch.all(found["weights"] == found["epoch"]), file
+        _, found = kept.newest_whole() or (None, {"epoch": 0})
+        assert done <= found["epoch"] <= done + 1  # what was said to be saved is there
+        done = found["epoch"]
+    assert done > KILLS / 10
+    assert interrupted > KILLS / 4  # the kills did fall into the writing
+    counted("kills while saving", KILLS)
+
+
+def numbered(number):
+    return {"weights": torch.full((50_000,), float(number)), "epoch": number}
+
+
+def save_for_ever(kept, model, former, done, writer):
+    """The child's work: tell of each checkpoint that is saved by one byte."""
+    os.write(writer, b"b")
+    while True:
+        done += 1
+        kept.save(numbered(done), done)
+        os.write(writer, b"d")
+        save_atomically(numbered(done), model, keep_former=former)
+
+
+OPERATIONS = {"open", "write", "flush", "fsync", "chmod", "umask", "link", "replace", "unlink", "close", "mkdir"}
+
+
+def at_operation(number, act):
+    """Do something instead of the n-th call of the operating system from now on."""
+    count = 0
+
+    def watch(frame, event, called):
+        nonlocal count
+        if event == "c_call" and called.__name__ in OPERATIONS:
+            count += 1
+            if count == number:
+                sys.setprofile(None)
+                act()
+
+    sys.setprofile(watch)
+
+
+def test_a_kill_at_each_single_operation_leaves_every_file_whole(quick_disk, counted):
+    """No moment is left to chance: the process dies before its first, second, ... operation on files."""
+    killed = 0
+    for number in range(1, 1000):
+        folder = quick_disk / str(number)
+        kept, model, former = Checkpoints(folder), folder / "model.pt", folder / "model.pt.previous"
+        for epoch in (1, 2):
+            kept.save(state(epoch), epoch)
+            save_atomically(state(epoch), model, keep_former=former)
+        child = os.fork()
+        if child == 0:
+            at_operation(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            kept.save(state(3), 3)
+            save_atomically(state(3), model, keep_former=former)
+            sys.setprofile(None)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+            break
+        killed += 1
+        assert [load_plain(file)["epoch"] for file in kept.files()] in ([1, 2], [1, 2, 3], [2, 3])
+        assert (load_plain(model)["epoch"], load_plain(former)["epoch"]) in ((2, 1), (2, 2), (3, 2))
+        kept.save(state(4), 4)
+        sweep(folder)
+        assert len(list(folder.iterdir())) == 4
+    assert killed > 20
+    counted("kills while saving", killed)
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
+def test_a_disk_that_fails_at_each_single_operation_leaves_every_file_whole(quick_disk, fault, counted):
+    def fail():
+        raise OSError(fault, os.strerror(fault))
+
+    met = 0
+    for number in range(1, 1000):
+        folder = quick_disk / str(number)
+        path, former = folder / "model.pt", folder / "model.pt.previous"
+        for epoch in (1, 2):
+            save_atomically(state(epoch), path, keep_former=former)
+        before = path.read_bytes()
+        at_operation(number, fail)
+        told = ""
+        try:
+            save_atomically(state(3), path, keep_former=former)
+        except StorageError as error:
+            told = str(error)
+        over = sys.getprofile() is not None
+        sys.setprofile(None)
+        if over:
+            break
+        met += 1
+        assert told == "" or f"cannot write {path}: {os.strerror(fault)}; free space" in told
+        assert load_plain(path)["epoch"] == 3 or (told and path.read_bytes() == before)
+        assert load_plain(former)["epoch"] in (1, 2)
+    assert met > 8
+    counted("training faults")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of 256 kB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_real_disk_that_is_full_or_read_only(tiny_disk, counted):
+    path, former = tiny_disk / "model.pt", tiny_disk / "model.pt.previous"
+    for epoch in (1, 2):
+        save_atomically(state(epoch), path, keep_former=former)
+    before = path.read_bytes(), former.read_bytes()
+    with pytest.raises(StorageError, match=f"cannot write {path}: No space left on device"):
+        save_atomically({"weights": torch.zeros(100_000), "epoch": 3}, path, keep_former=former)
+    assert (path.read_bytes(), former.read_bytes()) == before
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for attempt in (lambda: save_atomically(state(3), path, keep_former=former), lambda: check_writable(tiny_disk)):
+        with pytest.raises(StorageError, match="cannot write .*: Read-only file system"):
+            attempt()
+    assert (path.read_bytes(), former.read_bytes()) == before
+    assert sorted(file.name for file in tiny_disk.iterdir()) == ["model.pt", "model.pt.previous"]
+    counted("training faults", 2)
+
+
+def test_a_file_that_may_not_grow(tmp_path, counted):
+    """The system's own limit, so that everybody meets a write that truly fails."""
     path = tmp_path / "model.pt"
     save_atomically(state(1), path)
-
-    def killed(*arguments):
-        raise KeyboardInterrupt
-
-    if moment == "write":
-        monkeypatch.setattr(checkpoint.torch, "save", killed)
-    else:
-        monkeypatch.setattr(os, moment, killed)
-    with pytest.raises(KeyboardInterrupt):
-        save_atomically(state(2), path)
-    monkeypatch.undo()
-    assert load_plain(path)["epoch"] == 1
-
-
-def test_killed_at_any_moment_the_newest_checkpoint_is_whole(tmp_path):
-    """A process saves without pause and is killed, twenty times; what it leaves always loads."""
-
-    def work():
-        kept, number = Checkpoints(tmp_path), 1
-        if kept.files():
-            number = int(kept.files()[-1].stem.split("-")[1])
-        while True:
-            number += 1
-            kept.save({"weights": torch.full((200_000,), float(number)), "epoch": number}, number)
-
-    for attempt in range(20):
-        child = multiprocessing.get_context("fork").Process(target=work)
-        child.start()
-        while attempt == 0 and not Checkpoints(tmp_path).files():
-            time.sleep(0.001)
-        time.sleep(0.002 * attempt)
-        child.kill()
-        child.join()
-        newest = Checkpoints(tmp_path).files()[-1]
-        state = load_plain(newest)
-        assert torch.all(state["weights"] == state["epoch"])
-    Checkpoints(tmp_path).save(state, state["epoch"])
-    assert [path for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot write .*model.pt: File too large"):
+            save_atomically({"weights": torch.zeros(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model.pt"]
+    counted("training faults")
 
 
 @pytest.mark.parametrize(("fault", "kind"), [(errno.ENOSPC, StorageError), (errno.EROFS, StorageError)])
@@ -139,27 +294,98 @@ def test_two_checkpoints_are_kept_and_the_newest_is_taken(tmp_path):
 
 
 def damage(path, kind):
-    data = bytearray(path.read_bytes())
-    if kind == "cut":
-        data = data[: len(data) // 2]
-    elif kind == "empty":
-        data = bytearray()
-    else:
-        data[len(data) // 2] ^= 0xFF
-    path.write_bytes(data)
+    """Make a file what disks, copies and people make of it."""
+    data = path.read_bytes()
+    if kind == "folder":
+        path.unlink()
+        path.mkdir()
+        return
+    changed = {
+        "cut": data[: len(data) // 2],
+        "end cut": data[:-1],
+        "empty": b"",
+        "zeros": bytes(len(data)),  # what a file system leaves that was cut off before it wrote the blocks
+        "flipped": data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 0xFF]) + data[len(data) // 2 + 1 :],
+        "text": b"version https://git-lfs.github.com/spec/v1",
+    }
+    path.write_bytes(changed[kind])
 
 
-@pytest.mark.parametrize("kind", ["cut", "empty", "flipped"])
-def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, caplog, kind):
+@pytest.mark.parametrize("kind", ["cut", "end cut", "empty", "zeros", "flipped", "text", "folder"])
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, caplog, kind, counted):
     kept = Checkpoints(tmp_path)
     kept.save(state(1), 1)
     damage(kept.save(state(2), 2), kind)
     path, found = kept.newest_whole()
     assert (path.name, found["epoch"]) == ("iteration-000000001.pt", 1)
-    assert "iteration-000000002.pt is damaged" in caplog.text
+    assert "iteration-000000002.pt is damaged: taking the one before" in caplog.text
     damage(path, kind)
     with pytest.raises(InputError, match="all 2 checkpoints are damaged"):
         kept.newest_whole()
+    counted("training faults")
+
+
+def test_what_is_whole_but_no_checkpoint_is_passed_over(tmp_path, caplog, counted):
+    kept = Checkpoints(tmp_path, parts=("weights", "epoch"))
+    kept.save(state(1), 1)
+    for number, other in ((2, {"weights": torch.zeros(1)}), (3, [1, 2])):
+        save_atomically(other, tmp_path / f"iteration-{number:09d}.pt")
+    assert kept.newest_whole()[1]["epoch"] == 1
+    assert caplog.text.count("is not a checkpoint: taking the one before") == 2
+    counted("training faults", 2)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_damaged_later_checkpoint_does_not_crowd_out_a_whole_one(tmp_path, keep):
+    kept = Checkpoints(tmp_path, keep)
+    for number in (1, 2, 3):
+        kept.save(state(number), number)
+    save_atomically(state(9), tmp_path / "iteration-000000009.pt")
+    damage(tmp_path / "iteration-000000009.pt", "cut")
+    kept.save(state(4), 4)
+    assert kept.newest_whole()[1]["epoch"] == 4
+    assert len(kept.files()) == keep
+
+
+def test_a_flipped_bit_anywhere_is_either_noticed_or_harmless(tmp_path):
+    """The archive's padding and dates mean nothing; wherever a bit means something it is found."""
+    path, chance = tmp_path / "model.pt", random.Random(0)
+    save_atomically({"weights": torch.arange(300.0), "epoch": 1}, path)
+    data, noticed = path.read_bytes(), 0
+    for _ in range(300):
+        place = chance.randrange(len(data))
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << chance.randrange(8)]) + data[place + 1 :])
+        try:
+            found = load_plain(path)
+        except InputError:
+            noticed += 1
+        else:
+            assert found["epoch"] == 1
+            assert torch.equal(found["weights"], torch.arange(300.0))
+    assert noticed > 100
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    """Else the advice would be to delete what is whole."""
+    path = tmp_path / "model.pt"
+    save_atomically(state(1), path)
+
+    def denied(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(checkpoint.torch, "load", denied)
+    with pytest.raises(StorageError, match="cannot read .*model.pt: Permission denied"):
+        load_plain(path)
+
+
+def test_equal_weights_are_recognised(tmp_path):
+    path, weights = tmp_path / "model.pt", {"weight": torch.arange(3.0)}
+    assert not holds(path, weights)
+    save_atomically(weights, path)
+    assert holds(path, weights)
+    assert not holds(path, {"weight": torch.arange(3)})
+    assert not holds(path, {"weight": torch.ones(3)})
+    assert not holds(path, {**weights, "bias": torch.ones(1)})
 
 
 def test_no_checkpoint_is_no_error(tmp_path):
