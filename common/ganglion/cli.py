@@ -109,6 +109,33 @@ class Data:
         if not good:
             raise command_line.Failed(2)
 
+    @staticmethod
+    @command
+    def dicomseg(
+        prediction: str,
+        source: str,
+        out: str,
+        *,
+        labels: str,
+        series: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Write a prediction as a DICOM segmentation, for the archive that its scans came from.
+
+        The file carries the patient and the study of the scans.
+
+        Args:
+            prediction: label map that inference wrote, on the grid of one of the series
+            source: folder of the DICOM files that the prediction was made from
+            out: file to write
+            labels: what the codes mean: whole-tumour, tumour, tissue, or as 1:core,2:oedema
+            series: pattern of the description of the series to lie on, as "AX T1*"
+            overwrite: replace the file
+        """
+        from .data.dicom_seg import write_dicom_seg
+
+        print(write_dicom_seg(prediction, source, out, labels, series, overwrite).summary())
+
 
 class Commands:
     """Adversarial networks for brain MRI, shipped as MONAI bundles.

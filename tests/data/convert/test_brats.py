@@ -27,7 +27,7 @@ def write(save, label):
     return subject
 
 
-def test_2018_with_grades_in_folders(tmp_path, write, label):
+def test_2018_with_grades_in_folders(tmp_path, write, label, counted):
     for i in range(6):
         write(tmp_path / "src" / "HGG" / f"Brats18_CBICA_A{i}_1")
     for i in range(4):
@@ -41,6 +41,7 @@ def test_2018_with_grades_in_folders(tmp_path, write, label):
     item = load_items(tmp_path / "dst", "test")[0]
     np.testing.assert_array_equal(LoadLabeld(like=None)(item)["label"][0].numpy(), label)
     assert [finding.level for finding in check_dataset(tmp_path / "dst")] == ["note"]
+    counted("converted layouts")
 
 
 def test_2020_with_name_mapping_and_the_misnamed_label(tmp_path, write, save, label):

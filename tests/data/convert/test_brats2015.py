@@ -30,7 +30,7 @@ def patient(folder, number, labelled=True):
         write(folder, f"VSD.Brain_3more.XX.O.OT.{54000 + 10 * number + 7}", codes.astype(np.uint8))
 
 
-def test_mha_tree(tmp_path):
+def test_mha_tree(tmp_path, counted):
     src = tmp_path / "BRATS2015_Training"
     for i in range(3):
         patient(src / "HGG" / f"brats_2013_pat000{i}_1", i)
@@ -56,3 +56,4 @@ def test_mha_tree(tmp_path):
     codes = np.arange(np.prod(SHAPE)).reshape(SHAPE) % 5
     np.testing.assert_array_equal(out["label"][0].numpy(), np.array([0, 1, 2, 1, 3])[codes])
     np.testing.assert_array_equal(out["image"].affine, np.diag([-1, -1, 1, 1]))
+    counted("converted layouts")

@@ -18,7 +18,7 @@ def content(folder):
     "pattern",
     ["{s}_{c}.nii.gz", "{s}/{c}.nii.gz", "{c}/{s}_{c}.nii.gz", "{s}/anat/{s}_{c}.nii", "deep/{s}/scan/{c}.nii.gz"],
 )
-def test_shapes_of_folders(tmp_path, save, label, pattern):
+def test_shapes_of_folders(tmp_path, save, label, pattern, counted):
     for i, subject in enumerate(("anna", "ben")):
         for j, name in enumerate(("T1w", "FLAIR", "lesion")):
             data = (label > 0).astype(np.uint8) if name == "lesion" else None
@@ -29,6 +29,8 @@ def test_shapes_of_folders(tmp_path, save, label, pattern):
     assert all(name in subject for name, subject in zip(("anna", "ben"), subjects, strict=True))
     assert content(tmp_path / "dst")["labels"] == {"background": 0, "lesion": 1}
     assert "label_map" not in content(tmp_path / "dst")
+    if pattern == "{s}_{c}.nii.gz":
+        counted("converted layouts")
 
 
 def test_a_contrast_that_some_lack_is_left_out_and_told(tmp_path, save):

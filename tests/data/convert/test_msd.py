@@ -31,7 +31,7 @@ def source(tmp_path, save, label):
 
 
 @pytest.mark.parametrize("stated", [True, False])
-def test_order_and_codes_become_ours(source, tmp_path, label, stated):
+def test_order_and_codes_become_ours(source, tmp_path, label, stated, counted):
     if not stated:
         (source / "dataset.json").unlink()
     done = convert("msd", source, tmp_path / "dst")
@@ -42,6 +42,8 @@ def test_order_and_codes_become_ours(source, tmp_path, label, stated):
     assert [round(float(channel.mean())) for channel in out["image"]] == [2, 3, 4, 1]
     np.testing.assert_array_equal(out["label"][0].numpy(), np.array([0, 2, 1, 3])[label])
     assert [finding.level for finding in check_dataset(tmp_path / "dst")] == ["note"]
+    if stated:
+        counted("converted layouts")
 
 
 def test_codes_follow_the_names_that_the_file_states(source, tmp_path):
