@@ -260,7 +260,7 @@ def test_train_and_inference_agree():
     assert names == infer["preprocessing#transforms"]
     assert train["train#preprocessing#transforms"][:7] == train["validate#preprocessing#transforms"]
     served = dict(infer["inferer"], sw_batch_size=None)
-    assert infer[served.pop("precision")[1:]] == "fp32"  # a choice of who serves; validation is always in full precision
+    assert infer[served.pop("precision")[1:]] == "fp32"  # training validates in full precision
     assert dict(train["validate#inferer"], sw_batch_size=None) == served
 
 

@@ -2,6 +2,7 @@
 
 from .after_step import ClampWeights, ExponentialAverage
 from .evaluator import MeanOverSubjects, SharedEvaluator
+from .inferers import HeadSliceInferer
 from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
 from .run import prepare_run
@@ -12,6 +13,7 @@ __all__ = [
     "AlternatingTrainer",
     "ClampWeights",
     "ExponentialAverage",
+    "HeadSliceInferer",
     "MeanOverSubjects",
     "OwnShare",
     "Phase",
