@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from ..errors import InputError
 from ..keys import IMAGE, LABEL, SUBJECT, TUMOUR
 from .codes import background_only, codes_found, coding_for

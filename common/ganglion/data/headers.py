@@ -96,6 +96,7 @@ def _nifti(path: Path, raw: bytes) -> Claim:
     if not 1 <= dims[0] <= 7:
         raise FileError(path, f"{dims[0]} dimensions (dim[0])", "3, or 4 for a file of all contrasts", AGAIN, "shape")
     _judge_datatype(path, code)
+    _judge_voxel_size(path, raw, end, two)
     _judge_offset(path, offset, least=(544 if two else 352) if single else 0)
     return Claim(tuple(int(n) for n in dims[1 : 1 + dims[0]]), _SIZES[code], int(offset))
 
@@ -110,6 +111,17 @@ def _judge_datatype(path: Path, code: int) -> None:
     if code not in _SIZES:
         known = ", ".join(map(str, _SIZES))
         raise FileError(path, f"the unknown datatype {code}", f"a number type ({known})", AGAIN, "type")
+
+
+def _judge_voxel_size(path: Path, raw: bytes, end: str, two: bool) -> None:
+    """Refuse a voxel size of 0 or NaN where nothing but it states the grid: readers would take 1 mm instead."""
+    pair = raw[344:347] in (b"ni1", b"n+1")
+    sform = struct.unpack(end + "i", raw[348:352])[0] if two else struct.unpack(end + "h", raw[254:256])[0]
+    sides = struct.unpack(end + ("3d" if two else "3f"), raw[112:136] if two else raw[80:92])
+    stated = sform > 0 and (two or pair)
+    if not stated and not all(np.isfinite(side) and side != 0 for side in sides):
+        found = f"a zero or degenerate affine (a voxel size of {' x '.join(f'{side:g}' for side in sides)} mm)"
+        raise FileError(path, found, "voxel sides in millimetres", "Correct pixdim, or export it again.", "affine")
 
 
 def _judge_offset(path: Path, offset: float, least: int) -> None:

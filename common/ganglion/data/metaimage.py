@@ -72,6 +72,9 @@ def read_header(path: Path) -> MetaHeader:
         raise FileError(path, f"the unknown ElementType {kind!r}", f"one of {', '.join(_TYPES)}", AGAIN, "type")
     big = _either(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB").lower() == "true"
     shape = tuple(int(n) for n in _numbers(path, fields, "DimSize"))
+    if str(len(shape)) != fields.get("NDims", "3") or not shape:
+        found = f"{len(shape)} sides for NDims = {fields.get('NDims', '')}"
+        raise FileError(path, found, "as many", AGAIN, "shape")
     packed = fields.get("CompressedData", "False").lower() == "true"
     dtype = np.dtype((">" if big else "<") + _TYPES[kind])
     return MetaHeader(path, shape, dtype, _affine(path, fields, len(shape)), offset, packed)

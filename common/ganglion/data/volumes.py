@@ -28,6 +28,7 @@ from .naming import ENDINGS, PAIR, is_volume
 MAX_VOXELS = 2**29  # 512 million: 800 cubed, 2 GiB as float32
 _MAX_DEFLATE = 1040  # deflate cannot shrink by more than 1032
 _MAX_SURPLUS = 2**16  # bytes after the last voxel: some programs fill up blocks
+_LEAST_SIDE, _MOST_SIDE = 0.5, 5000  # mm that the longest side of an image may have
 _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RuntimeError,
     zlib.error, struct.error, ImageFileError, HeaderDataError,
@@ -112,7 +113,7 @@ def _unreadable(path: Path, error: BaseException) -> FileError:
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        if path.is_symlink():
+        if path.is_symlink() and not path.exists():
             mend = "Mend the link, or convert again."
             raise FileError(path, "a link to a file that is gone", "an image file", mend, "missing")
         found = "a folder" if path.is_dir() else "a device or pipe" if path.exists() else "no file"
@@ -142,8 +143,6 @@ def _open_nibabel(path: Path, held_by: Path, max_voxels: int, use_qform: bool) -
     _judge_bytes(held_by, spatial, channels, claim.itemsize, claim.offset, packed, exact=not packed)
     image: Any = nib.load(path)
     stored = np.dtype(image.get_data_dtype())
-    if tuple(int(n) for n in image.shape) != claim.shape:
-        raise FileError(path, f"shape {image.shape}", f"{claim.shape} as the header says", AGAIN, "shape")
     affine, oriented = _affine_of(path, image, use_qform)
     _judge_extent(path, spatial, affine, max_voxels)
 
@@ -254,7 +253,7 @@ def _judge_bytes(
         claim = f"a truncated file or false header ({_sides(spatial, channels)} voxels claimed, {count} bytes)"
         raise FileError(path, claim, f"no more than the {held} bytes that such a file can hold", AGAIN)
     if exact and size - count > _MAX_SURPLUS:
-        raise _surplus(path, size - count, (*spatial, channels))
+        raise _surplus(path, size - count, (*spatial, channels) if channels > 1 else spatial)
 
 
 def _sides(spatial: Sequence[int], channels: int) -> str:
@@ -264,7 +263,7 @@ def _sides(spatial: Sequence[int], channels: int) -> str:
 def _judge_extent(path: Path, spatial: Sequence[int], affine: np.ndarray, max_voxels: int) -> None:
     """Refuse a size in millimetres that is none of a body: resampling to millimetres would follow it."""
     sides = np.linalg.norm(affine[:3, :3], axis=0) * np.asarray(spatial, dtype=np.float64)
-    if np.prod(np.maximum(sides, 1)) > max_voxels or sides.max() < 0.5:
+    if np.prod(np.maximum(sides, 1)) > max_voxels or not _LEAST_SIDE < sides.max() < _MOST_SIDE:
         found = f"an extent of {' x '.join(f'{side:.3g}' for side in sides)} mm"
         mend = "Correct the voxel size in the header (is it in metres or microns?), or export the file again."
         raise FileError(path, found, "that of a head", mend, "affine")
