@@ -63,6 +63,7 @@ def test_evaluation_runs_from_the_zip(place, unpacked, cohort):
     assert {row["subject"] for row in json.loads((out / "scores.json").read_text())["subjects"]} == subjects
 
 
+@pytest.mark.slow
 @PLACES
 def test_inference_runs_from_the_zip(place, unpacked, cohort):
     config, out = unpacked / "configs" / "inference.json", place.folder / "labels"
@@ -115,11 +116,13 @@ def newer(bundle, tmp_path) -> Path:
     metadata |= {"version": "99.0.0", "changelog": {**metadata["changelog"], "99.0.0": "Knows nothing"}}
     (copy / "configs" / "metadata.json").write_text(json.dumps(metadata))
     env = {**os.environ, "PYTHONPATH": str(tree / "common"), "OMP_NUM_THREADS": "1"}
-    archive = tree / f"{bundle.name}_v99.0.0.zip"
-    for words in (["pack", copy, "--out", tree], ["unpack", archive, tree / "got"]):
-        command = [sys.executable, "-m", "ganglion", *map(str, words)]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "ganglion", "pack", str(copy), "--out", str(tree)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(tree / f"{bundle.name}_v99.0.0.zip") as archive:
+        for name in archive.namelist():
+            (tree / "got" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / "got" / name).write_bytes(archive.read(name))
     return tree / "got" / bundle.name
 
 
