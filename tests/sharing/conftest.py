@@ -165,6 +165,7 @@ def watch() -> Watch:
 @pytest.fixture
 def watched(watch) -> Watch:
     """`with watched:` fails if anything in it is run, evaluated, unpickled or written."""
+
     import yaml  # noqa: F401  importing evaluates code, ours
 
     return watch

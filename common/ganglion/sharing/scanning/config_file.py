@@ -9,7 +9,7 @@ from typing import Any
 
 ENDINGS = (".json", ".yaml", ".yml")
 LARGEST = 64 * 2**20  # bytes
-MOST = 2_000_000  # values
+MOST = 300_000  # values
 DEEPEST = 100  # levels
 
 

@@ -61,7 +61,7 @@ def parse(text: str) -> ast.Expression | ast.Import | ast.ImportFrom | Fault:
                 return first if len(body) == 1 else (text, "An import stands alone.")
             return ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return text, "It cannot be read as one Python expression."
+        return text or "nothing", "It cannot be read as one Python expression."
 
 
 def bound_names(tree: ast.Import | ast.ImportFrom) -> dict[str, str]:
