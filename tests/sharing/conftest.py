@@ -165,7 +165,10 @@ def watch() -> Watch:
 @pytest.fixture
 def watched(watch) -> Watch:
     """`with watched:` fails if anything in it is run, evaluated, unpickled or written."""
+    import codecs
 
     import yaml  # noqa: F401  importing evaluates code, ours
 
+    for name in ("cp437", "raw_unicode_escape", "unicode_escape"):
+        codecs.lookup(name)
     return watch

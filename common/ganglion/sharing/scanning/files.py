@@ -97,7 +97,7 @@ def _zip_files(path: Path, file: BinaryIO) -> Iterator[Files]:
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
         tops = {name.partition("/")[0] for name in archive.namelist()}
-        if len(tops) == 1 and _TOP.fullmatch(*tops) and all("/" in name for name in entries):
+        if len(tops) == 1 and _TOP.fullmatch(min(tops)) and all("/" in name for name in entries):
             places = {name.partition("/")[2]: entry for name, entry in entries.items()}
         else:
             places = entries
