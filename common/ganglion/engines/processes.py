@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.utils.data import Sampler
 from ..errors import GanglionError, InputError
 
 FAILED = "first_failure"
+PATIENCE = timedelta(seconds=20)
 
 
 class LostProcessError(GanglionError):
@@ -103,18 +105,24 @@ def from_first(value: Any) -> Any:
     return values[0]
 
 
-def report_failure(exit_code: int) -> int:
-    """Say that this process fails with a code; the code of whichever failed first, negative if that is this one."""
+def report_failure(exit_code: int, tell: Callable[[], None]) -> int:
+    """Fail together: the first process of all tells why, the others are silent; gives the exit code for this one.
+
+    The others wait until it has been told: a launcher ends everybody as soon as one has left.
+    """
     if count() == 1:
-        return -exit_code
+        tell()
+        return exit_code
+    store = distributed.distributed_c10d._get_default_store()
     try:
-        store = distributed.distributed_c10d._get_default_store()
         if store.add(FAILED, 1) == 1:
+            tell()
             store.set(f"{FAILED}_code", str(exit_code))
-            return -exit_code
+            return exit_code
+        store.wait([f"{FAILED}_code"], PATIENCE)
         return int(store.get(f"{FAILED}_code"))
     except RuntimeError:  # the process that kept the store is gone, and has said why
-        return 1
+        return exit_code
 
 
 def lost_process(error: BaseException) -> LostProcessError | None:

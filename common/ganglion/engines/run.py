@@ -66,15 +66,18 @@ class _OneLineErrors:
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         own = _find_error(error)
-        code = processes.report_failure(1 if own is None else own.exit_code)
-        if code >= 0:  # another process failed first: it speaks for all
-            raise SystemExit(code)
-        if own is None:
-            self.fallback(kind, error, trace)
+
+        def tell() -> None:
+            if own is None:
+                self.fallback(kind, error, trace)
+                return
+            sys.stderr.write(format_error(own) + "\n")
+            sys.stderr.flush()
+
+        code = processes.report_failure(1 if own is None else own.exit_code, tell)
+        if own is None and code == 1:
             return
-        sys.stderr.write(format_error(own) + "\n")
-        sys.stderr.flush()
-        raise SystemExit(own.exit_code)  # the interpreter takes the code of a SystemExit that a hook raises
+        raise SystemExit(code)  # the interpreter takes the code of a SystemExit that a hook raises
 
 
 class _WithoutOwnErrors(logging.Filter):
