@@ -87,10 +87,10 @@ def _scan_files(files: Files) -> Iterator[SharingFinding]:
         yield from compare_sums(files.read(SUMS_FILE).decode("utf-8", "replace"), sums)
     elif files.in_zip and files.names:
         yield SharingFinding(SUMS_FILE, "", "no such file", "Whether it is what was packed cannot be told.")
-    same, changed = judge_library_copy(files.names, copy)
+    strange, changed = judge_library_copy(files.names, copy)
     yield from changed
-    yield from _code_findings(code)
-    known = {library_name(), library} if same and not changed else {library_name()}
+    yield from _code_findings([*code, *strange])
+    known = {library_name(), library} if copy and not changed else {library_name()}
     yield from judge_configs(configs, known)
 
 

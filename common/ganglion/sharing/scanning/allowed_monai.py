@@ -211,7 +211,7 @@ PACKAGES: dict[str, set[str]] = {
 }
 # Modules of those packages that a dotted name may lead through; any other step could be a module imported there.
 STEPS = _words(
-    "ATSS_matcher absolute_volume_difference acti_norm activation activation_checkpointing "
+    "ATSS_matcher enums misc absolute_volume_difference acti_norm activation activation_checkpointing "
     "active_learning_metrics adaptors adversarial_loss ahnet anchor_utils array aspp attention_utils "
     "attentionunet aucm_loss autoencoder autoencoderkl autoencoderkl_maisi average_precision backbone_fpn_utils "
     "barlow_twins basic_unet basic_unetplusplus batch blocks boundary_loss box_coder box_ops box_selector "

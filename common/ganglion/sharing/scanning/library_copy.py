@@ -13,7 +13,7 @@ _WHY = (
 )
 
 
-def judge_library_copy(names: Collection[str], contents: Mapping[str, bytes]) -> tuple[set[str], list[SharingFinding]]:
+def judge_library_copy(names: Collection[str], contents: Mapping[str, bytes]) -> tuple[list[str], list[SharingFinding]]:
     """Compares the library's folder in a bundle with the library that scans.
 
     Args:
@@ -21,17 +21,13 @@ def judge_library_copy(names: Collection[str], contents: Mapping[str, bytes]) ->
         contents: the bytes of those that lie in the library's folder.
 
     Returns:
-        The paths that need no further look, and what differs.
+        The files there that the library does not have, and what is changed or missing.
     """
     folder = versioned_name()
     own = {f"{folder}/{name}": content for name, content in library_files().items()}
     inside = [name for name in names if name.startswith(f"{folder}/")]
-    same = {name for name in inside if name in own and contents.get(name) == own[name]}
-    findings = [
-        SharingFinding(name, "", "code that is not the library's" if name not in own else "changed code", _WHY)
-        for name in inside
-        if name not in same
-    ]
+    changed = [name for name in inside if name in own and contents.get(name) != own[name]]
     missing = sorted(own.keys() - set(inside)) if inside else []
+    findings = [SharingFinding(name, "", "changed code", _WHY) for name in changed]
     findings += [SharingFinding(name, "", "no such file", _WHY) for name in missing]
-    return same, findings
+    return [name for name in inside if name not in own], findings
