@@ -17,6 +17,8 @@ _HOMES = {
     "LoadContrastsd": "loading",
     "LoadLabeld": "loading",
     "PlainCompose": "plain",
+    "CropToHeadd": "transforms",
+    "SaveVolumed": "saving",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
     "SeededItems": "seeded",

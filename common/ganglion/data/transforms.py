@@ -1,17 +1,20 @@
-"""Transforms of loaded images: `ResampleSpacingd` (to a voxel size) and `ScaleBrainIntensityd` (to [0, 1])."""
+"""Transforms of loaded images: to a voxel size, to the box around the head, to intensities in [0, 1]."""
 
-from collections.abc import Hashable, Mapping
+import logging
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Spacingd
+from monai.transforms import CropForegroundd, MapTransform, Spacingd
 
 from ..errors import InputError
 from ..keys import IMAGE
 from .resampling import ParallelResample
 
+_log = logging.getLogger(__name__)
+_PLAIN = (1e-30, 1e30)  # spreads of intensity that float32 can divide by without over- or underflow
 _SAMPLE = 200_000  # voxels from which percentiles are taken: their error is then well below a grey level in a thousand
 
 
@@ -36,6 +39,58 @@ class ResampleSpacingd(Spacingd):
         hidden = {k: v for k, v in others.items() if not isinstance(v, dict)}
         shown = {k: v for k, v in data.items() if k not in hidden}
         return {**hidden, **super().__call__(shown, lazy=lazy)}
+
+
+class CropToHeadd(CropForegroundd):
+    """MONAI's `CropForegroundd` to the box of what is not 0, of whatever sign; an image of 0 alone is kept whole.
+
+    MONAI selects what is above 0, so of an image of negative numbers nothing would be left. Says, by a warning that
+    names the subject, when a volume is smaller than what the network looks at. Inverted by `Invertd` likewise.
+
+    Args:
+        keys: keys of what is cropped, (C, X, Y, Z).
+        source_key: key of the image whose head is looked for.
+        margin: voxels around the head, one number or one an axis; padded with 0 beyond the image.
+        k_divisible: each side of the box is a multiple of it, one number or one an axis.
+        window: sides of the network's window along the first axes; -1 takes an axis whole, None all.
+        allow_missing_keys: whether an item may lack a key.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = IMAGE,
+        source_key: str = IMAGE,
+        margin: Sequence[int] | int = 0,
+        k_divisible: Sequence[int] | int = 1,
+        window: Sequence[int] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(
+            keys,
+            source_key,
+            select_fn=_head,
+            margin=margin,
+            k_divisible=k_divisible,
+            allow_missing_keys=allow_missing_keys,
+        )
+        window = window or ()
+        least = [k_divisible] * len(window) if isinstance(k_divisible, int) else k_divisible
+        self.least = tuple(max(side, k) for side, k in zip(window, least, strict=False))
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor], lazy: bool | None = None) -> dict[Hashable, torch.Tensor]:
+        """The item with each key cropped to the head in the image under `source_key`."""
+        image = data[self.source_key]
+        if any(side < least for side, least in zip(image.shape[1:], self.least, strict=False)):
+            name = getattr(image, "meta", {}).get("filename_or_obj", self.source_key)
+            have, need = ("x".join(map(str, sides)) for sides in (image.shape[1:], self.least))
+            _log.warning("%s: found a volume of %s, smaller than the window %s; padded with 0", name, have, need)
+        return super().__call__(data, lazy=lazy)
+
+
+def _head(image: torch.Tensor) -> torch.Tensor:
+    """The voxels that are not 0; all of them if there are none."""
+    head = image != 0
+    return head if bool(head.any()) else torch.ones_like(head)
 
 
 class ScaleBrainIntensityd(MapTransform):
@@ -86,4 +141,8 @@ class ScaleBrainIntensityd(MapTransform):
         if not high > low:
             channel.zero_()
             return
-        channel.sub_(low).div_(high - low).clamp_(0.0, 1.0).masked_fill_(background, 0.0)
+        if _PLAIN[0] < high - low < _PLAIN[1]:
+            channel.sub_(low).div_(high - low)
+        else:
+            channel.copy_(channel.double().sub_(low).div_(high - low).clamp_(0.0, 1.0))
+        channel.clamp_(0.0, 1.0).masked_fill_(background, 0.0)
