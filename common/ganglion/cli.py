@@ -59,6 +59,7 @@ class Data:
         from .data.convert import convert
 
         lists = {"training": training, "validation": validation, "test": test, "unlabeled": unlabeled}
+        options = {"label_name": label_name, "contrast_map": map, "subjects": subjects, "remove": remove}
         done = convert(
             layout,
             source,
@@ -67,14 +68,11 @@ class Data:
             fractions=fractions,
             copy=copy,
             contrasts=contrasts,
-            label_name=label_name,
             label_map=label_map,
-            sections={name: subjects for name, subjects in lists.items() if subjects} or None,
+            sections={name: chosen for name, chosen in lists.items() if chosen} or None,
             resample_to=resample_to,
             overwrite=overwrite,
-            contrast_map=map,
-            subjects=subjects,
-            remove=remove,
+            **options,
         )
         print(done.summary())
 

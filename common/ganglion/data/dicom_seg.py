@@ -193,34 +193,12 @@ def _on_grid(volume: Volume, voxels: np.ndarray, stack: Stack) -> np.ndarray | N
 
 
 def _make(highdicom: Any, series: Series, segments: np.ndarray, names: Sequence[str]) -> Any:
-    pydicom = import_pydicom(series.folder)
-    from pydicom.sr.coding import Code
-
-    headers = [pydicom.dcmread(one.path, stop_before_pixels=True) for one in series.stack.slices]
-    for header in headers:
-        for tag in _MAY_BE_EMPTY:
-            if tag not in header:
-                setattr(header, tag, "")
-    family = Code("123110", "DCM", "Artificial Intelligence")
-    algorithm = highdicom.AlgorithmIdentificationSequence(name="Ganglion", version=__version__, family=family)
-    descriptions = []
-    for number, name in enumerate(names, start=1):
-        category, kind = _CODES.get(name, _OTHER)
-        description = highdicom.seg.SegmentDescription(
-            segment_number=number,
-            segment_label=name[:64],
-            segmented_property_category=Code(*category),
-            segmented_property_type=Code(*kind),
-            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-            algorithm_identification=algorithm,
-            anatomic_regions=[Code(*_BRAIN)],
-        )
-        descriptions.append(description)
+    descriptions = [_description(highdicom, number, name) for number, name in enumerate(names, start=1)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return highdicom.seg.Segmentation(
-                source_images=headers,
+                source_images=_headers(series),
                 pixel_array=segments.transpose(2, 1, 0),
                 segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
                 segment_descriptions=descriptions,
@@ -239,3 +217,30 @@ def _make(highdicom: Any, series: Series, segments: np.ndarray, names: Sequence[
         what = " ".join(str(error).split())[:160]
         mend = "Take the series as the scanner sent it; a tag may have been removed since."
         raise FileError(series.folder, f"headers that make no segmentation ({what})", "MR images", mend) from error
+
+
+def _headers(series: Series) -> list[Any]:
+    """The headers of the slices in order, whole but for the pixels; tags that may be empty are made so if they lack."""
+    pydicom = import_pydicom(series.folder)
+    headers = [pydicom.dcmread(one.path, stop_before_pixels=True) for one in series.stack.slices]
+    for header in headers:
+        for tag in _MAY_BE_EMPTY:
+            if tag not in header:
+                setattr(header, tag, "")
+    return headers
+
+
+def _description(highdicom: Any, number: int, name: str) -> Any:
+    from pydicom.sr.coding import Code
+
+    category, kind = _CODES.get(name, _OTHER)
+    family = Code("123110", "DCM", "Artificial Intelligence")
+    return highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=name[:64],
+        segmented_property_category=Code(*category),
+        segmented_property_type=Code(*kind),
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence("Ganglion", family, __version__),
+        anatomic_regions=[Code(*_BRAIN)],
+    )

@@ -158,6 +158,10 @@ class Series:
         lps[:3] = np.stack([along_row * between_columns, along_column * between_rows, step, positions[0]], axis=1)
         return Stack(ordered, (columns, rows, len(ordered)), np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)
 
+    def judge(self) -> None:
+        """Judge the headers; raises what `stack` raises."""
+        _ = self.stack
+
     def write(self, target: Path) -> None:
         """Write the series as NIfTI; nothing of the header goes there but the grid."""
         stack = self.stack

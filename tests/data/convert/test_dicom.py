@@ -208,3 +208,15 @@ def test_contrast_of_a_description(tmp_path, said, agent, contrast):
     header = pydicom.Dataset()
     header.SeriesDescription, header.ContrastBolusAgent = said, agent
     assert contrast_of_series(Series([Slice(tmp_path, header)])) == contrast
+
+
+def test_a_broken_study_can_be_left_out(study, tmp_path):
+    """By naming the others: only what is taken is judged."""
+    study("P-1", 1, contrasts={"T1": "T1"})
+    source = study("P-2", 2, contrasts={"T1": "T1"})
+    sorted(source.rglob("IM*"))[-3].unlink()
+    with pytest.raises(InputError, match="missing slices"):
+        convert("dicom", source, tmp_path / "dst")
+    done = convert("dicom", source, tmp_path / "dst", sections={"unlabeled": "sub-001"})
+    assert done.counts["unlabeled"] == 1
+    assert check_dataset(tmp_path / "dst") == []

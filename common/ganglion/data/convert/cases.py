@@ -20,6 +20,9 @@ class Made(Protocol):
     def name(self) -> str:
         """What messages call it."""
 
+    def judge(self) -> None:
+        """Raise a `FileError` if its headers show that it cannot be written."""
+
     def write(self, target: Path) -> None:
         """Write it to a .nii.gz file."""
 

@@ -31,7 +31,6 @@ _FINDERS: dict[str, Callable[..., Source]] = {
     "folder": folder.find,
 }
 LAYOUTS = tuple(_FINDERS)
-_OPTIONS = {"contrast_map": "map"}  # the name on the command line, where it is another
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,11 @@ def convert(
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     copy: bool = False,
     contrasts: Sequence[str] | str | None = None,
-    label_name: str | None = None,
     label_map: Mapping[Any, int] | str | None = None,
     sections: Mapping[str, Sequence[str] | str] | None = None,
     resample_to: str | None = None,
     overwrite: bool = False,
-    contrast_map: Mapping[str, str] | str | None = None,
-    subjects: str | Path | None = None,
-    remove: bool = False,
+    **options: Any,
 ) -> Conversion:
     """Make a data set from a folder in a known layout.
 
@@ -93,15 +89,17 @@ def convert(
         fractions: shares of training, validation and test; subjects without a label go to "unlabeled".
         copy: copy the images into `dst` instead of linking to them.
         contrasts: contrasts to take, in order; the layout's own by default.
-        label_name: ("folder", "bids", "mrbrains13") how a label's name ends.
         label_map: code in the files -> Ganglion's, as "4:3,1:1", or a name of `NAMED_MAPS`.
         sections: list name -> subjects, instead of a drawn split; subjects that are not named are left out.
         resample_to: "first" writes files on another grid anew on the grid of their subject's first contrast.
         overwrite: replace a `dataset.json` that was made otherwise, and files in the way of copies.
-        contrast_map: ("dicom", "bids") contrast -> pattern of its series' description or its files' names, as
+        options: of some layouts alone; None and False mean the same as leaving one out.
+            label_name ("folder", "bids", "mrbrains13"): how a label's name ends.
+            contrast_map ("dicom", "bids"): contrast -> pattern of its series' description or its files' names, also as
             "T1=*MPRAGE*,FLAIR=*dark?fluid*".
-        subjects: ("dicom") table patient,subject that names the subjects; written, with numbers, if there is none.
-        remove: ("mrbrains13", "mrbrains18") set cerebellum, brain stem and what else is not scored to 0 in the images.
+            subjects ("dicom"): table patient,subject that names the subjects; written, with numbers, if there is none.
+            remove ("mrbrains13", "mrbrains18"): set cerebellum, brain stem and what else is not scored to 0 in the
+            images.
 
     Raises:
         InputError: telling what is wrong and how to mend it.
@@ -114,15 +112,11 @@ def convert(
     if not source_dir.is_dir():
         raise FileError(source_dir, "no such folder", f"images in layout '{layout}'", "Correct SRC.")
     _keep_foreign_json(folder_dir / FILE_NAME, layout, overwrite)
-    options = {
-        "label_name": label_name,
-        "contrast_map": _patterns_of(contrast_map),
-        "subjects": Path(subjects) if subjects else None,
-        "remove": remove,
-    }
     source = _find(layout, source_dir, folder_dir, _names(contrasts), _map_of(label_map), options)
     cases = _by_safe_name(source_dir, source.cases)
     lists = _lists(cases, fractions, seed, sections)
+    for subject in (subject for own in lists.values() for subject in own):
+        _judge(cases[subject])
     placer = Placer(folder_dir, source.contrasts, copy, overwrite, resample_to == "first")
     entries = {name: [_entry(placer, cases[subject], subject) for subject in own] for name, own in lists.items()}
     name = folder_dir.resolve().name
@@ -144,11 +138,12 @@ def _find(
     leave_out = dst if dst.resolve() != src.resolve() and dst.resolve().is_relative_to(src.resolve()) else None
     leave_out = src / dst.resolve().relative_to(src.resolve()) if leave_out else None
     takes = {name: set(inspect.signature(find).parameters) for name, find in _FINDERS.items()}
-    given = {name: value for name, value in options.items() if value}
+    given = {name: _OPTIONS.get(name, str)(value) for name, value in options.items() if value}
     for name in given:
-        if name not in takes[layout]:
-            fitting = ", ".join(f"'{other}'" for other in LAYOUTS if name in takes[other])
-            raise InputError(f"{_OPTIONS.get(name, name)} is for the layouts {fitting}, found layout '{layout}'.")
+        if name not in _OPTIONS or name not in takes[layout]:
+            fitting = ", ".join(f"'{other}'" for other in LAYOUTS if name in takes[other]) or "that know it"
+            said = name.removeprefix("contrast_")  # --map on the command line
+            raise InputError(f"{said} is for the layouts {fitting}, found layout '{layout}'.")
     if "dst" in takes[layout]:
         given["dst"] = dst
     if "label_map" in takes[layout]:
@@ -183,9 +178,7 @@ def _map_of(label_map: Mapping[Any, Any] | str | None) -> dict[int, int] | None:
         raise InputError(f"label_map: found {label_map!r}, expected codes such as {{4: 3}} or a name.") from error
 
 
-def _patterns_of(contrast_map: Mapping[str, str] | str | None) -> dict[str, str] | None:
-    if contrast_map is None:
-        return None
+def _patterns_of(contrast_map: Mapping[str, str] | str) -> dict[str, str]:
     if isinstance(contrast_map, str):
         pairs = [pair.partition("=")[::2] for pair in contrast_map.split(",")]
     else:
@@ -194,6 +187,15 @@ def _patterns_of(contrast_map: Mapping[str, str] | str | None) -> dict[str, str]
     if not all(patterns.values()) or not all(patterns) or len(patterns) < len(pairs):
         raise InputError(f"map: found {contrast_map!r}, expected pairs such as T1=*MPRAGE*,FLAIR=*FLAIR*, each once.")
     return patterns
+
+
+# Options of single layouts, and what reads them.
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "label_name": str,
+    "contrast_map": _patterns_of,
+    "subjects": Path,
+    "remove": bool,
+}
 
 
 def _by_safe_name(src: Path, cases: Sequence[Case]) -> dict[str, Case]:
@@ -227,6 +229,13 @@ def _lists(
             have = ", ".join(list(cases)[:10])
             raise InputError(f"sections: found subjects {', '.join(unknown)}, expected some of {have}.")
     return lists
+
+
+def _judge(case: Case) -> None:
+    """Judge the headers of what has to be written, so that a fault ends the conversion before the first file."""
+    for image in (*case.images, case.label):
+        if image is not None and not isinstance(image, Path):
+            image.judge()
 
 
 def _entry(placer: Placer, case: Case, subject: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 No name leaves the headers: subjects are numbered in the order of their files (`sub-001`, `sub-001_ses-2`), or named by
 a table that stays outside the data set. A series' contrast is told by its description, or by `contrast_map`; where that
-leaves a doubt the error lists what is there. All headers are judged before a pixel is read.
+leaves a doubt the error lists what is there. The headers of all that is taken are judged before a pixel is read.
 """
 
 import csv
@@ -41,7 +41,7 @@ def find(
     subjects: Path | None = None,
     dst: Path | None = None,
 ) -> Source:
-    """All studies of a folder of DICOM files, judged by their headers.
+    """All studies of a folder of DICOM files, told by their headers.
 
     Args:
         src: the folder, searched with all folders below.
@@ -65,7 +65,7 @@ def find(
     for key, own in named.items():
         mend = f'Say which with --map, as "T1=AX T1 SE"; series there: {_listed(studies[key])}.'
         chosen = one_each(studies[key][0].folder, names[key], own, wanted, mend)
-        notes += _judged(names[key], wanted, chosen)
+        notes += _remarks(names[key], wanted, chosen)
         cases.append(Case(names[key], chosen, patient=names[key].partition("_ses-")[0]))
     return Source("DICOM series, converted.", wanted, cases, notes=notes)
 
@@ -124,6 +124,10 @@ def _patients(
     if dst is not None and table.resolve().is_relative_to(dst.resolve()):
         raise FileError(table, "a table of patients in the data set", "it elsewhere", "Correct --subjects.")
     if not table.exists():
+        if not table.parent.is_dir():
+            raise FileError(
+                table, "no such folder", "a folder for the table of patients", "Make it, or correct --subjects."
+            )
         handle = os.open(table, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("patient", "subject"), *numbered.items()])
@@ -165,14 +169,13 @@ def _names(
     return names
 
 
-def _judged(subject: str, contrasts: Sequence[str], series: Sequence[Series]) -> list[str]:
-    """Judge the headers of a study's chosen series; what the user should know."""
+def _remarks(subject: str, contrasts: Sequence[str], series: Sequence[Series]) -> list[str]:
+    """What the user should know of a study's chosen series."""
     notes = []
     for contrast, one in zip(contrasts, series, strict=True):
-        slices = one.stack.slices
-        stated = one.text("ImagesInAcquisition")
-        if stated.isdigit() and int(stated) > len(slices):
-            notes.append(f"{subject}: the header of {contrast} speaks of {stated} images, {len(slices)} are there")
+        stated, there = one.text("ImagesInAcquisition"), len(one.slices)
+        if stated.isdigit() and int(stated) > there:
+            notes.append(f"{subject}: the header of {contrast} speaks of {stated} images, {there} are there")
         if one.text("FrameOfReferenceUID") != series[0].text("FrameOfReferenceUID"):
             notes.append(f"{subject}: {contrast} has another frame of reference than {contrasts[0]}: register them")
     return notes

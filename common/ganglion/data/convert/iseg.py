@@ -14,7 +14,7 @@ from pathlib import Path
 from ..codes import NAMED_MAPS
 from ..nifti import without_loss, write_volume
 from ..volumes import open_volume, read_voxels
-from .cases import TISSUE_LABELS, Case, Made, Source, nothing_found, one_file_each, volumes_in
+from .cases import TISSUE_LABELS, Case, Made, Source, nothing_found, one_file_each, one_label, volumes_in
 
 _NAME = re.compile(r"(subject-\d+)-(t1|t2|label)\.(?:nii\.gz|nii|hdr)", re.IGNORECASE)
 
@@ -29,6 +29,10 @@ class AnalyzePair:
     def name(self) -> str:
         """The header's file name."""
         return self.path.name
+
+    def judge(self) -> None:
+        """Judge the header against the image beside it."""
+        open_volume(self.path)
 
     def write(self, target: Path) -> None:
         """Write the pair as one NIfTI file."""
@@ -55,7 +59,7 @@ def find(
     cases = []
     for subject in sorted(images, key=lambda name: int(name.rpartition("-")[2])):
         chosen = one_file_each(src, subject, images[subject], contrasts)
-        label = one_file_each(src, subject, labels[subject], ("",))[0] if subject in labels else None
+        label = one_label(src, subject, labels.get(subject, []))
         cases.append(Case(subject, tuple(map(_readable, chosen)), _readable(label) if label else None))
     notes = []
     if any(isinstance(case.images[0], AnalyzePair) for case in cases):

@@ -14,7 +14,7 @@ import numpy as np
 from ..codes import NAMED_MAPS, codes_found
 from ..inputs import open_label, require_one_channel
 from ..nifti import without_loss, write_volume
-from ..volumes import open_volume, read_voxels, require_same_grid
+from ..volumes import Volume, open_volume, read_voxels, require_same_grid
 from .cases import TISSUE_LABELS, Case, Made, Source
 
 CONTRASTS = ("T1", "T1-IR", "FLAIR")
@@ -34,15 +34,23 @@ class Without:
         """The image's file name."""
         return self.image.name
 
+    def judge(self) -> None:
+        """Judge both headers, and whether they state one grid."""
+        self._open()
+
     def write(self, target: Path) -> None:
         """Write the image without them."""
-        volume, label = open_volume(self.image), open_label(self.label)
-        require_one_channel(volume)
-        require_same_grid(volume, label)
+        volume, label = self._open()
         codes = read_voxels(label)
         codes_found(self.label, codes)
         voxels = np.where(np.isin(np.round(codes), self.codes), np.float32(0), read_voxels(volume))
         write_volume(target, without_loss(voxels), volume.affine)
+
+    def _open(self) -> tuple[Volume, Volume]:
+        volume, label = open_volume(self.image), open_label(self.label)
+        require_one_channel(volume)
+        require_same_grid(volume, label)
+        return volume, label
 
 
 def case_of(subject: str, images: Sequence[Path], label: Path | None, remove: bool) -> Case:
