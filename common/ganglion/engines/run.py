@@ -43,7 +43,7 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         set_determinism(seed=seed)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")  # as use_deterministic_algorithms, which loads the compiler
         # Filling costs time and helps only programs that read memory before they write it.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         warnings.filterwarnings("once", message=".*does not have a deterministic implementation.*")
