@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sized
 from datetime import timedelta
 from typing import Any
@@ -37,7 +38,9 @@ def join_processes() -> None:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    hook = sys.excepthook
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    sys.excepthook = hook  # torch's own would swallow what ours says before it leaves
     if rank() != 0:
         logging.disable(logging.INFO)
 
