@@ -40,6 +40,30 @@ def process(toy):
     return run
 
 
+OPERATIONS = {"open", "write", "flush", "fsync", "chmod", "umask", "link", "replace", "unlink", "close", "mkdir"}
+
+
+@pytest.fixture
+def at_operation():
+    """Do something instead of the n-th operation on files from now on; a profiler sees each call into C."""
+
+    def arm(number, act):
+        count = 0
+
+        def watch(frame, event, called):
+            nonlocal count
+            if event == "c_call" and called.__name__ in OPERATIONS:
+                count += 1
+                if count == number:
+                    sys.setprofile(None)
+                    act()
+
+        sys.setprofile(watch)
+
+    yield arm
+    sys.setprofile(None)
+
+
 class Scale(nn.Module):
     """y = w x + b, the two-weight model whose every step is arithmetic."""
 

@@ -181,6 +181,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--stop-at", type=int, help="iteration in which the process signals itself")
+    parser.add_argument("--time-limit", type=float, help="minutes")
     parser.add_argument("--stop-in-validation", type=int, help="epoch in whose validation it does so")
     parser.add_argument("--signal", default="SIGTERM")
     parser.add_argument("--group", action="store_true", help="signal the workers too, as job schedulers do")
@@ -188,7 +189,7 @@ def main():
     torch.set_num_threads(1)
     if options.group:
         os.setpgid(0, 0)
-    trainer, run = build(options.run_dir, options.epochs, options.workers)
+    trainer, run = build(options.run_dir, options.epochs, options.workers, time_limit=options.time_limit)
 
     def signal_self():
         number = getattr(signal, options.signal)

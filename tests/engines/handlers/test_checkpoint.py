@@ -100,25 +100,7 @@ def save_for_ever(kept, model, former, done, writer):
         save_atomically(numbered(done), model, keep_former=former)
 
 
-OPERATIONS = {"open", "write", "flush", "fsync", "chmod", "umask", "link", "replace", "unlink", "close", "mkdir"}
-
-
-def at_operation(number, act):
-    """Do something instead of the n-th call of the operating system from now on."""
-    count = 0
-
-    def watch(frame, event, called):
-        nonlocal count
-        if event == "c_call" and called.__name__ in OPERATIONS:
-            count += 1
-            if count == number:
-                sys.setprofile(None)
-                act()
-
-    sys.setprofile(watch)
-
-
-def test_a_kill_at_each_single_operation_leaves_every_file_whole(quick_disk, counted):
+def test_a_kill_at_each_single_operation_leaves_every_file_whole(quick_disk, at_operation, counted):
     """No moment is left to chance: the process dies before its first, second, ... operation on files."""
     killed = 0
     for number in range(1, 1000):
@@ -147,7 +129,7 @@ def test_a_kill_at_each_single_operation_leaves_every_file_whole(quick_disk, cou
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
-def test_a_disk_that_fails_at_each_single_operation_leaves_every_file_whole(quick_disk, fault, counted):
+def test_a_disk_that_fails_at_each_single_operation_leaves_every_file_whole(quick_disk, at_operation, fault, counted):
     def fail():
         raise OSError(fault, os.strerror(fault))
 

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import random
+import signal
 import subprocess
 import sys
 
@@ -55,12 +58,43 @@ def test_the_best_validation_epoch_is_deployed_and_the_former_kept(toy, tmp_path
 
     @trainer.on(Events.EPOCH_COMPLETED)
     def _(engine):
-        seen[engine.state.epoch] = engine.networks["segmenter"][0].weight.detach().clone()
+        seen[engine.state.epoch] = {name: net[0].weight.detach().clone() for name, net in engine.networks.items()}
 
     trainer.run()
     assert handler.best.epoch == 2
-    assert torch.equal(load_plain(model)["0.weight"], seen[2])
-    assert not torch.equal(seen[2], seen[3])
+    assert torch.equal(load_plain(model)["0.weight"], seen[2]["segmenter"])
+    for name in trainer.networks:  # who goes on training starts from networks of one and the same epoch
+        assert torch.equal(load_plain(tmp_path / "run" / "networks" / f"{name}.pt")["0.weight"], seen[2][name]), name
+        assert not torch.equal(seen[2][name], seen[3][name])
+    assert "former" in load_plain(tmp_path / "model.pt.previous")
+
+
+def test_a_run_says_in_one_line_where_everything_lies(toy, tmp_path, caplog):
+    run, model = tmp_path / "run", tmp_path / "model.pt"
+    parts = ["networks", "checkpoints", "history.csv", "tensorboard", "config.json", "log.txt"]
+    for _ in range(2):  # also when there is nothing left to do
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            trainer, handler = toy.build(run, epochs=1, deploy_to=model)
+            handler.tensorboard = True
+            trainer.run()
+        (line,) = (record.getMessage() for record in caplog.records if "everything lies" in record.getMessage())
+        assert line.startswith(f"where everything lies: deployed weights {model}, weights of every network {run}")
+        assert all(str(run / name) in line for name in parts)
+        assert "\n" not in line
+
+
+def test_an_end_that_is_gone_through_twice_keeps_the_weights_from_before(toy, tmp_path):
+    """As after a kill between the deployed weights and the last network's."""
+    model = tmp_path / "model.pt"
+    torch.save({"former": torch.ones(1)}, model)
+    toy.build(tmp_path / "run", epochs=1, deploy_to=model)[0].run()
+    (tmp_path / "run" / "networks" / "segmenter.pt").unlink()
+    left = tmp_path / "run" / "networks" / ".segmenter.pt.abc.tmp"
+    left.write_bytes(b"unfinished")
+    toy.build(tmp_path / "run", epochs=1, deploy_to=model)[0].run()
+    assert (tmp_path / "run" / "networks" / "segmenter.pt").exists()
+    assert not left.exists()
     assert "former" in load_plain(tmp_path / "model.pt.previous")
 
 
@@ -93,20 +127,24 @@ def test_without_a_validator_the_last_epoch_is_taken(toy, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_stopped_anywhere_and_resumed_in_new_processes_it_ends_with_the_same_weights(toy, process, tmp_path, workers):
+def test_stopped_anywhere_and_resumed_in_new_processes_it_ends_with_the_same_weights(
+    toy, process, tmp_path, workers, counted
+):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     with_workers = ("--workers", workers)
     assert process(whole, *with_workers) == 0
     assert process(parts, *with_workers, "--stop-at", 2) == 143  # within an epoch
     assert process(parts, *with_workers, "--stop-at", 3, "--signal", "SIGINT") == 130  # after its last iteration
     assert process(parts, *with_workers, "--stop-in-validation", 2) == 143
+    assert process(parts, *with_workers, "--time-limit", 1e-6) == 75
     assert process(parts, *with_workers) == 0
     assert toy.fingerprint(parts) == toy.fingerprint(whole)
     assert rows(parts) == rows(whole)
+    counted("training faults", 4)
 
 
 @pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT"])
-def test_workers_outlast_a_signal_to_the_whole_job(toy, process, tmp_path, signal_name):
+def test_workers_outlast_a_signal_to_the_whole_job(toy, process, tmp_path, signal_name, counted):
     """A worker that dies would raise an error within an iteration; the loader still gets rid of its workers."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert process(whole, "--workers", 2) == 0
@@ -114,24 +152,86 @@ def test_workers_outlast_a_signal_to_the_whole_job(toy, process, tmp_path, signa
     assert process(parts, "--workers", 2, "--stop-at", 4, "--group", "--signal", signal_name) == code
     assert process(parts, "--workers", 2) == 0
     assert toy.fingerprint(parts) == toy.fingerprint(whole)
+    counted("training faults")
+
+
+def test_a_time_limit_is_no_failure_of_the_last_epoch(toy, tmp_path, monkeypatch, caplog, counted):
+    """What is finished when the time is up ends as it would have; without a run_dir it says that nothing is kept."""
+    trainer, handler = toy.build(tmp_path / "run", epochs=1, time_limit=60)
+    passed = iter([False] * 5 + [True] * 9)  # three iterations and two subjects of the validation
+    monkeypatch.setattr(handler.deadline, "passed", lambda: next(passed))
+    trainer.run()
+    assert (tmp_path / "run" / "networks" / "critic.pt").exists()
+    trainer, handler = toy.build(None, epochs=1, time_limit=60)
+    monkeypatch.setattr(handler.deadline, "passed", lambda: True)
+    with caplog.at_level("INFO"), pytest.raises(SystemExit, match="75"):
+        trainer.run()
+    assert "stopped by the time limit of 60 minutes in epoch 1, iteration 1: nothing is kept" in caplog.text
+    counted("training faults")
+
+
+def test_a_signal_while_the_time_limit_saves_does_not_cut_the_saving_short(toy, tmp_path, monkeypatch, counted):
+    """A queue's SIGTERM comes when the limit was set as long as the queue's."""
+    trainer, handler = toy.build(tmp_path, epochs=1, time_limit=60)
+    monkeypatch.setattr(handler.deadline, "passed", lambda: True)
+    monkeypatch.setattr(handler, "save", signalled(handler))
+    with pytest.raises(SystemExit, match="143"):
+        trainer.run()
+    assert [file.name for file in (tmp_path / "checkpoints").iterdir()] == ["iteration-000000001.pt"]
+    counted("training faults")
+
+
+def signalled(handler):
+    whole = handler.save
+
+    def save():
+        signal.raise_signal(signal.SIGTERM)
+        whole()
+
+    return save
+
+
+def test_killed_again_and_again_it_ends_with_the_same_weights(toy, tmp_path, at_operation, counted):
+    """SIGKILL in the midst of operations on files all through a training; an epoch has some 400 of them."""
+    chance, kills = random.Random(1), 0
+    toy.build(tmp_path / "whole", epochs=4)[0].run()
+    for _ in range(50):
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            trainer, _ = toy.build(tmp_path / "parts", epochs=4)
+            at_operation(chance.randrange(60, 900), lambda: os.kill(os.getpid(), signal.SIGKILL))
+            trainer.run()
+            os._exit(0)
+        chance.random()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        kills += 1
+    assert kills >= 3
+    assert toy.fingerprint(tmp_path / "parts") == toy.fingerprint(tmp_path / "whole")
+    counted("training faults", kills)
 
 
 def test_resumed_from_each_epoch_it_ends_with_the_same_weights(toy, process, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert process(whole, "--epochs", 4) == 0
-    for epochs in (1, 2, 4):
+    for epochs in (1, 2, 3, 4):
         assert process(parts, "--epochs", epochs) == 0
     assert toy.fingerprint(parts) == toy.fingerprint(whole)
 
 
-def test_after_a_damaged_checkpoint_the_one_before_gives_the_same_weights(toy, process, tmp_path):
+def test_after_a_damaged_checkpoint_the_one_before_gives_the_same_weights(toy, process, tmp_path, counted):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert process(whole) == 0
     assert process(parts, "--stop-at", 8) == 143
     newest = sorted((parts / "checkpoints").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:-100])
     assert process(parts) == 0
+    assert "iteration-000000008.pt is damaged: taking the one before" in (parts / "log.txt").read_text()
     assert toy.fingerprint(parts) == toy.fingerprint(whole)
+    counted("training faults")
 
 
 @pytest.mark.slow
@@ -221,29 +321,21 @@ def fewer(phases):
     return lambda nets: [phases(nets)[0], phases(nets)[2]]
 
 
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "a+")
-fcntl.lockf(file, fcntl.LOCK_EX)
-file.truncate(0); file.write("4711"); file.flush()
-print("held", flush=True)
-time.sleep(60)
-"""
+def test_two_runs_into_one_folder_do_not_mix(toy, tmp_path, counted):
+    first, _ = toy.build(tmp_path, epochs=1)
+    second, _ = toy.build(tmp_path, epochs=1)
+    refused = []
 
+    @first.on(Events.ITERATION_COMPLETED(once=2))
+    def _(engine):
+        with pytest.raises(InputError, match=f"process {os.getpid()} trains into this folder already"):
+            second.run()
+        refused.append(second.state.iteration)
 
-def test_a_second_process_is_refused_and_a_stale_lock_is_not(toy, tmp_path):
-    lock = tmp_path / "run.lock"
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match="process 4711 trains into this folder already"):
-            toy.build(tmp_path, epochs=1)[0].run()
-    finally:
-        holder.kill()
-        holder.communicate()
-    assert lock.read_text() == "4711"  # what a killed process leaves
-    toy.build(tmp_path, epochs=1)[0].run()
-    assert (tmp_path / "networks" / "critic.pt").exists()
+    first.run()
+    assert refused == [0]
+    assert len(rows(tmp_path)) == 1
+    counted("training faults")
 
 
 def test_a_diverged_run_leaves_the_last_good_checkpoint(toy, tmp_path):
@@ -282,22 +374,58 @@ def test_no_checkpoint_is_written_with_what_is_not_finite(toy, tmp_path, where):
     assert not (tmp_path / "networks").exists()
 
 
-def test_a_full_disk_ends_the_training_and_spares_the_checkpoint(toy, tmp_path, monkeypatch):
-    from ganglion.engines.handlers import checkpoint
+@pytest.mark.parametrize("curves", [True, False])
+def test_a_full_disk_ends_the_training_and_with_room_the_same_command_goes_on(toy, tmp_path, curves, counted):
+    """Files may not grow beyond the smallest; whatever is written first, it is one line."""
+    import resource
 
-    trainer, _ = toy.build(tmp_path, epochs=3)
+    toy.build(tmp_path / "whole", epochs=3)[0].run()
+    trainer, handler = toy.build(tmp_path / "run", epochs=3)
+    handler.tensorboard, handler.log_every = curves, 1
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     @trainer.on(Events.EPOCH_STARTED(once=2))
     def _(engine):
-        def full(handle):
-            raise OSError(28, "No space left on device")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
 
+    try:
+        with pytest.raises(StorageError, match="cannot write .*File too large; free space or rights there"):
+            trainer.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    (kept,) = (tmp_path / "run" / "checkpoints").iterdir()
+    assert load_plain(kept)["closed_epoch"] == 1
+    toy.build(tmp_path / "run", epochs=3)[0].run()
+    assert toy.fingerprint(tmp_path / "run") == toy.fingerprint(tmp_path / "whole")
+    counted("training faults")
+
+
+def test_a_full_disk_at_the_very_end_spares_the_deployed_weights(toy, tmp_path, monkeypatch, counted):
+    from ganglion.engines.handlers import checkpoint
+
+    model = tmp_path / "models" / "model.pt"
+    model.parent.mkdir()
+    model.write_bytes(b"former weights")
+    trainer, handler = toy.build(tmp_path / "run", epochs=1, deploy_to=model)
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: monkeypatch.setattr(handler, "_write_weights", end))
+    whole = handler._write_weights
+
+    def end():
         monkeypatch.setattr(checkpoint.os, "fsync", full)
+        whole()
 
-    with pytest.raises(StorageError, match="No space left on device"):
+    with pytest.raises(StorageError, match="cannot write .*model.pt: No space left on device"):
         trainer.run()
     monkeypatch.undo()
-    assert load_plain(tmp_path / "checkpoints" / "iteration-000000003.pt")["closed_epoch"] == 1
+    assert model.read_bytes() == b"former weights"
+    assert [file.name for file in model.parent.iterdir()] == ["model.pt"]
+    toy.build(tmp_path / "run", epochs=1, deploy_to=model)[0].run()
+    assert (tmp_path / "models" / "model.pt.previous").read_bytes() == b"former weights"
+    counted("training faults")
 
 
 def test_resume_off_refuses_a_used_folder(toy, tmp_path):
@@ -317,8 +445,6 @@ def test_without_a_folder_rounds_of_federated_learning_go_on(toy, tmp_path):
 
 
 def test_signals_are_given_back(toy, tmp_path):
-    import signal
-
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     toy.build(tmp_path, epochs=1)[0].run()
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before

@@ -16,7 +16,8 @@ class Deadline:
     """
 
     def __init__(self, minutes: float | None) -> None:
-        if minutes is not None and not (isinstance(minutes, (int, float)) and minutes > 0):
+        number = isinstance(minutes, (int, float)) and not isinstance(minutes, bool)
+        if minutes is not None and not (number and minutes > 0):
             raise InputError(f"time_limit is {minutes!r}, expected minutes above 0, or null for no limit")
         self.minutes = minutes
         self._end = None if minutes is None else begun() + 60.0 * minutes

@@ -45,7 +45,7 @@ class RunLock:
             # It stays open: the lock lives as long as the file.
             file = self.path.open("a+", encoding="ascii", errors="replace")
         file.seek(0)
-        former = file.read().strip()
+        former = file.read(20).strip("\0 \n")
         if fcntl is None:
             logger.warning("this system has no file locks: let no second process train into %s", self.path)
         elif not self._lock(file):
@@ -53,10 +53,13 @@ class RunLock:
             raise self._refusal(former or "unknown")
         if former:
             logger.warning("%s: process %s ended without giving it back: taking it over", self.path, former)
-        with storage_errors(self.path):
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        try:
+            with storage_errors(self.path):
+                file.truncate(0)
+                os.write(file.fileno(), f"{os.getpid()}\n".encode())
+        except BaseException:
+            file.close()
+            raise
         self._file = file
         _HELD[self.path.resolve()] = os.getpid()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class Curves:
     def __init__(self, folder: Path, iteration: int, every: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        if not isinstance(threading.excepthook, _QuietWriters):
+            threading.excepthook = _QuietWriters(threading.excepthook)
         self.every = every
         self.folder = folder
         with storage_errors(folder):
@@ -45,3 +48,15 @@ class Curves:
         """Bring everything to the disk."""
         with storage_errors(self.folder):
             self._writer.flush()
+
+
+class _QuietWriters:
+    """Leaves out the traceback of a writer's thread: the error is raised again where the next point is added."""
+
+    def __init__(self, former: Callable[[threading.ExceptHookArgs], Any]) -> None:
+        self.former = former
+
+    def __call__(self, told: threading.ExceptHookArgs) -> None:
+        writer = type(told.thread).__module__.startswith("tensorboard.")
+        if not (writer and isinstance(told.exc_value, OSError)):
+            self.former(told)
