@@ -201,6 +201,13 @@ def test_a_bundle_that_disagrees_with_itself_is_refused(spoil, bundle_copy, coun
     counted("bundles refused")
 
 
+def test_configs_are_scanned_before_any_of_them_is_evaluated(bundle_copy, tmp_path):
+    edit_json(bundle_copy / "configs" / "train.json", weights=f"$open({str(tmp_path / 'evil')!r}, 'w').name")
+    with pytest.raises(Refused, match="train.json: weights"):
+        check_bundle(str(bundle_copy))
+    assert not (tmp_path / "evil").exists()
+
+
 def test_a_bundle_that_agrees_is_taken(bundle_copy):
     contents, found = check_bundle(str(bundle_copy))
     assert "models/model.pt" in contents.weights

@@ -138,7 +138,7 @@ def test_one_version_is_one_zip(bundle_copy, tmp_path):
 
 def test_what_a_scan_would_find_is_not_packed(bundle_copy, tmp_path, monkeypatch):
     found = [SharingFinding("configs/train.json", "run", "x", "y")]
-    monkeypatch.setattr("ganglion.sharing.scan.scan", lambda path: found)
+    monkeypatch.setattr("ganglion.sharing.scan.scan", lambda path: found if path.suffix == ".zip" else [])
     with pytest.raises(Refused, match="configs/train.json: run"):
         pack(bundle_copy, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

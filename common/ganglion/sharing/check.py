@@ -12,6 +12,7 @@ from .contents import Contents, read_contents
 from .findings import Refused, SharingFinding
 from .library import library_name, library_targets, stray_names
 from .metadata import METADATA, metadata_findings
+from .scanning.configs import judge_configs
 from .weights import network_findings, weights_findings
 
 _MODEL_PATH = re.compile(r"(?<![\w/])models/[\w./-]*?\.pt(?![\w.])")
@@ -38,7 +39,7 @@ def check_bundle(bundle: str) -> tuple[Contents, dict[str, Any]]:
     findings = metadata_findings(configs[METADATA])
     for name, config in configs.items():
         findings += [*stray_names(config, name, library_name()), *_target_findings(name, config)]
-    findings += _document_findings(contents)
+    findings += [*_document_findings(contents), *_scan(contents)]
     _stop(bundle, findings)
     _stop(bundle, weights_findings(contents) or network_findings(contents))
     return contents, configs[METADATA]
@@ -47,6 +48,11 @@ def check_bundle(bundle: str) -> tuple[Contents, dict[str, Any]]:
 def _stop(bundle: str, findings: Sequence[SharingFinding]) -> None:
     if findings:
         raise Refused(f"{bundle} is not packed", findings)
+
+
+def _scan(bundle: Contents) -> list[SharingFinding]:
+    """What must not even run here: the checks that follow evaluate the configs."""
+    return judge_configs({name: (bundle.root / name).read_bytes() for name in bundle.configs}, {library_name()})
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

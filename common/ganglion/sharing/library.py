@@ -68,7 +68,7 @@ def stray_names(config: Any, file: str, name: str) -> list[SharingFinding]:
     for place, value in _strings(config):
         wrong = [found.group() for found in other.finditer(value) if not found.group().startswith(f"{name}.")]
         if wrong and not place.endswith("_desc_"):
-            why = f"In the zip the library is called {name}; pack with the library that it was made with."
+            why = f"The library that packs is called {name} here; pack with the one that the config names."
             findings.append(SharingFinding(file, place, wrong[0], why))
     return findings
 
