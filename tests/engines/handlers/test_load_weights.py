@@ -62,3 +62,14 @@ def test_names_must_be_networks():
         LoadWeights({"critics": "model.pt"}, {"critic": network()})
     with pytest.raises(InputError, match="name a file each"):
         LoadWeights("model.pt", {"critic": network(), "segmenter": network()})
+
+
+def test_weights_that_are_not_finite_are_refused_before_they_spoil_a_training(tmp_path, counted):
+    network = torch.nn.Linear(2, 1)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    spoilt = {"weight": torch.tensor([[1.0, float("nan")]]), "bias": torch.zeros(1)}
+    torch.save(spoilt, tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt: 'weight' of network holds values that are not finite \(1 of 2"):
+        LoadWeights(tmp_path / "model.pt", network).load()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    counted("training faults")

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import InputError
+from ..finite import nonfinite_entries
 from ..trainer import unwrap
 from ..trainer_state import first_mismatch
 from .checkpoint import load_plain
@@ -69,5 +70,11 @@ def load_network(network: nn.Module, file: str | Path, name: str = "network") ->
         hint = " (this is a whole checkpoint: take networks/*.pt of the run instead)" if "trainer" in weights else ""
         raise InputError(
             f"{path}: does not fit {name}: {mismatch}{hint}; give weights of a network of the same settings"
+        )
+    spoilt = nonfinite_entries(weights)
+    if spoilt:
+        raise InputError(
+            f"{path}: '{spoilt[0]}' of {name} holds values that are not finite ({len(spoilt)} of {len(weights)} "
+            "entries); take weights of a training that did not diverge"
         )
     network.load_state_dict(dict(weights), strict=True)
