@@ -49,6 +49,21 @@ def test_rescaled_slice_by_slice(tmp_path, write_series):
     np.testing.assert_allclose(series.stack.voxels(), voxels() * 0.5 * slopes + slopes - 1)
 
 
+@pytest.mark.parametrize("packing", ["RLELossless", "JPEGLSLossless"])
+def test_packed_pixels(tmp_path, write_series, packing):
+    """As archives keep them."""
+    pytest.importorskip("jpeg_ls")
+    syntax = getattr(pydicom.uid, packing)
+
+    def pack(one, number):
+        one.compress(syntax, generate_instance_uid=False)
+        return one
+
+    positive = np.abs(voxels(shape=(16, 12, 4)))
+    (series,) = read_series(write_series(tmp_path / "s", positive, AFFINE, "T1", change=pack))
+    np.testing.assert_array_equal(series.stack.voxels(), positive)
+
+
 def test_headers_hold_nothing_that_names_a_patient(tmp_path, write_series):
     (series,) = read_series(write_series(tmp_path / "s", voxels(), AFFINE, "T1"))
     assert "PatientName" not in series.slices[0].header

@@ -83,14 +83,6 @@ def open_volume(path: str | Path, max_voxels: int = MAX_VOXELS, use_qform: bool 
         raise _unreadable(path, error) from error
 
 
-def open_pair(path: str | Path) -> Volume:
-    """Open an Analyze or NIfTI pair, given either of its files, as `open_volume` does.
-
-    Analyze states no orientation: the first axis is taken to run from right to left, as nibabel does.
-    """
-    return open_volume(path)
-
-
 def read_voxels(volume: Volume) -> np.ndarray:
     """All voxels, X Y Z (or X Y Z C) as float32; a truncated or damaged file ends in a `FileError` that names it."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf, which is looked for

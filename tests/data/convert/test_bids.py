@@ -13,6 +13,7 @@ from ganglion.errors import InputError
 pytest.importorskip("bids")
 
 SUFFIXES = {"T1": "T1w", "T1ce": "ce-gadolinium_T1w", "T2": "T2w", "FLAIR": "FLAIR"}
+TABLE = "index\tname\n1\tnecrotic core\n2\toedema\n3\tenhancing tumour\n"
 
 
 @pytest.fixture
@@ -24,24 +25,26 @@ def tree(tmp_path, simulated):
         content = {"Name": folder.name, "BIDSVersion": "1.8.0", **more}
         (folder / "dataset_description.json").write_text(json.dumps(content))
 
-    def write(sessions=("",), label="dseg", pipeline="manual", described=True, images_in=""):
+    def write(sessions=("",), label="dseg", pipeline="manual", described=True, images_in="", table=TABLE, codes=None):
         root = tmp_path / "bids"
         describe(root)
         home = root / "derivatives" / pipeline
         for number, subject in enumerate(("01", "02")):
             for k, session in enumerate(sessions):
-                images, codes, affine = simulated("brats", 3 * number + k)
+                images, own, affine = simulated("brats", 3 * number + k)
                 parts = [f"sub-{subject}"] + ([f"ses-{session}"] if session else [])
                 for where, suffix, data in [
                     *((root / images_in, suffix, images[contrast]) for contrast, suffix in SUFFIXES.items()),
-                    (home, label, codes),
-                    (home, "desc-brain_mask", (codes > 0).astype(np.uint8)),
+                    (home, label, own if codes is None else np.array(codes, np.uint8)[own]),
+                    (home, "desc-brain_mask", (own > 0).astype(np.uint8)),
                 ]:
                     folder = where.joinpath(*parts, "anat")
                     folder.mkdir(parents=True, exist_ok=True)
                     nib.save(nib.Nifti1Image(data, affine), folder / f"{'_'.join(parts)}_{suffix}.nii.gz")
         if described:
             describe(home, DatasetType="derivative", GeneratedBy=[{"Name": pipeline}])
+        if table:
+            (home / "dseg.tsv").write_text(table)
         return root
 
     return write
@@ -133,3 +136,55 @@ def test_no_bids_at_all(tmp_path, save, counted):
     with pytest.raises(InputError, match="no BIDSVersion"):
         convert("bids", tmp_path / "src", tmp_path / "dst")
     counted("faulty inputs", 3)
+
+
+@pytest.mark.parametrize(
+    ("table", "codes", "labels", "label_map"),
+    [
+        ("", (0, 1, 2, 3), {"background": 0, "CSF": 1, "GM": 2, "WM": 3}, {1: 2, 2: 3, 3: 1}),
+        ("", (0, 9, 2, 3), {"background": 0, "CSF": 1, "GM": 2, "WM": 3}, {1: 2, 2: 3, 3: 1, 8: 2, 9: 2}),
+        ("", (0, 7, 7, 7), {"background": 0, "lesion": 1}, {7: 1}),
+        (
+            "index\tname\tmapping\n100\tribbon\t1\n101\tcore\t2\n50\tliquor\t3\n",
+            (0, 50, 100, 101),
+            {"background": 0, "CSF": 1, "GM": 2, "WM": 3},
+            {100: 2, 101: 3, 50: 1},
+        ),
+        (
+            "index\tname\tabbreviation\n1\tfluid\tCSF\n2\tGrey Matter\t\n3\twhite\tWM\n",
+            (0, 1, 2, 3),
+            {"background": 0, "CSF": 1, "GM": 2, "WM": 3},
+            {1: 1, 2: 2, 3: 3},
+        ),
+        (
+            "index\tname\n1\tedema\n2\tnon-enhancing\n4\tenhancing\n",
+            (0, 2, 1, 4),
+            {"background": 0, "necrotic and non-enhancing core": 1, "oedema": 2, "enhancing": 3},
+            {1: 2, 2: 1, 4: 3},
+        ),
+        (
+            "index\tname\n0\tnothing\n1\tpars opercularis\n2\tpars triangularis\n3\tpars orbitalis\n",
+            (0, 1, 2, 3),
+            {"background": 0, "pars opercularis": 1, "pars triangularis": 2, "pars orbitalis": 3},
+            None,
+        ),
+    ],
+)
+def test_codes_mean_what_the_table_or_bids_says(tree, tmp_path, table, codes, labels, label_map):
+    """Without a table 1, 2, 3 are grey matter, white matter and CSF, no tumour."""
+    done = convert("bids", tree(table=table, codes=codes), tmp_path / "dst")
+    written = json.loads((tmp_path / "dst" / "dataset.json").read_text())
+    assert (written["labels"], done.label_map) == (labels, label_map)
+    assert [finding.level for finding in check_dataset(tmp_path / "dst")] == ["note"]
+    assert ("no dseg.tsv: codes read as" in done.summary()) == (not table and 7 not in codes)
+
+
+def test_codes_that_nothing_explains(tree, tmp_path, counted):
+    root = tree(table="", codes=(0, 1, 2, 50))
+    with pytest.raises(InputError, match=r"codes 1, 2, 50 and no table of them, expected a dseg\.tsv"):
+        convert("bids", root, tmp_path / "dst")
+    assert convert("bids", root, tmp_path / "dst", label_map="50:3").label_map == {50: 3}
+    (root / "derivatives" / "manual" / "dseg.tsv").write_text("index\tname\none\tcore\n")
+    with pytest.raises(InputError, match=r"dseg\.tsv: found a row that cannot be read"):
+        convert("bids", root, tmp_path / "dst")
+    counted("faulty inputs", 2)

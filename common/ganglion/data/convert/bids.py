@@ -15,6 +15,7 @@ from typing import Any
 
 from ..findings import FileError
 from ..naming import stem
+from .bids_codes import meaning_of
 from .cases import Case, Source, nothing_found, one_each, shared_contrasts
 from .folder import learn_codes
 
@@ -60,8 +61,7 @@ def find(
         mend = "Say which with --map, as T1=*_acq-mprage_T1w, or choose the contrasts that all have (--contrasts)."
         chosen = one_each(src, _name(key), own, wanted, mend)
         cases.append(Case(_name(key), chosen, labels.get(key), strata.get(key[0], ""), patient=key[0]))
-    word = label_name.rpartition("/")[2] if label_name else None
-    names, mapping = learn_codes([labels[key] for key in sorted(labels) if key in images], word, label_map)
+    names, mapping = _codes(src, [labels[key] for key in sorted(labels)], label_name, label_map, notes)
     return Source("BIDS, converted.", wanted, cases, names, mapping, column if any(strata.values()) else "", notes)
 
 
@@ -170,6 +170,15 @@ def _labels(
             raise FileError(src, f"{len(files)} labels of {_name(key)} ({names})", "one", mend)
         chosen[key] = files[0]
     return chosen
+
+
+def _codes(
+    src: Path, labels: list[Path], label_name: str | None, label_map: Mapping[int, int] | None, notes: list[str]
+) -> tuple[dict[str, int], dict[int, int] | None]:
+    """Names of the labels' codes and the map to Ganglion's: as BIDS says for `dseg`, as in any folder for masks."""
+    if labels and label_map is None and all(stem(label).endswith("dseg") for label in labels):
+        return meaning_of(labels, src.resolve(), notes)
+    return learn_codes(labels, label_name.rpartition("/")[2] if label_name else None, label_map)
 
 
 def _label_kind(file: Any, ending: str) -> str:

@@ -10,6 +10,8 @@ from ..findings import FileError
 from ..naming import is_volume, parse
 
 TUMOUR_LABELS = {name: code for code, name in TUMOUR.items()}
+# Words of a label's name -> code here; the first that fits counts.
+TUMOUR_WORDS = {"non-enhancing": 1, "necro": 1, "edema": 2, "oedema": 2, "enhancing": 3}
 TISSUE_LABELS = {name: code for code, name in TISSUES.items()}
 
 

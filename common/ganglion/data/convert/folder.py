@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...keys import TISSUES
-from ..codes import codes_found, coding_for
+from ..codes import NAMED_MAPS, codes_found, coding_for
 from ..findings import FileError
 from ..inputs import open_label
 from ..naming import parse, stem
@@ -91,18 +91,22 @@ def _strays(labels: Mapping[str, Sequence[Path]], images: Mapping[str, Sequence[
     return [f"labels without images were left out: {', '.join(strays[:5])}"] if strays else []
 
 
+def some_codes(labels: Sequence[Path]) -> list[int]:
+    """The codes found in a number of labels, evenly taken."""
+    chosen = sorted({int(i) for i in np.linspace(0, len(labels) - 1, _LOOKED_AT)}) if labels else []
+    return sorted({code for i in chosen for code in codes_found(labels[i], read_voxels(open_label(labels[i])))})
+
+
 def learn_codes(
     labels: Sequence[Path], label_name: str | None, label_map: Mapping[int, int] | None
 ) -> tuple[dict[str, int], dict[int, int] | None]:
     """Names of the labels' codes, and the map to Ganglion's codes if one is stated or known."""
-    looked_at = (
-        [labels[i] for i in sorted({int(i) for i in np.linspace(0, len(labels) - 1, _LOOKED_AT)})] if labels else []
-    )
-    found = sorted({code for path in looked_at for code in codes_found(path, read_voxels(open_label(path)))})
+    found = some_codes(labels)
     word = (label_name or (parse(labels[0]).word if labels else "") or "label").lower()
     if label_map is not None:
-        _, changes = coding_for(labels[0], found, sorted(TUMOUR_LABELS.values()), label_map) if labels else ("", {})
-        return dict(TUMOUR_LABELS), dict(label_map) or changes
+        names = TISSUE_LABELS if label_map in (NAMED_MAPS["iseg"], NAMED_MAPS["mrbrains"]) else TUMOUR_LABELS
+        _, changes = coding_for(labels[0], found, sorted(names.values()), label_map) if labels else ("", {})
+        return dict(names), dict(label_map) or changes
     if set(found) <= {0, 1}:
         return {"background": 0, word: 1}, None
     if "tissue" in word and set(found) <= set(TISSUES):

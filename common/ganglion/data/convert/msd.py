@@ -12,7 +12,7 @@ from typing import Any
 from ..codes import NAMED_MAPS
 from ..findings import FileError
 from ..naming import canonical_contrast, is_volume, stem
-from .cases import TUMOUR_LABELS, Case, Source, nothing_found
+from .cases import TUMOUR_LABELS, TUMOUR_WORDS, Case, Source, nothing_found
 
 _ORDER = ("FLAIR", "T1", "T1ce", "T2")
 
@@ -55,7 +55,7 @@ def _label_map(src: Path, labels: Any) -> dict[int, int]:
     """Ganglion's codes for the codes whose names the file states; the Decathlon's order if it states none."""
     if not isinstance(labels, dict) or not labels:
         return dict(NAMED_MAPS["msd"])
-    ours = {"background": 0, "non-enhancing": 1, "necro": 1, "edema": 2, "oedema": 2, "enhancing": 3}
+    ours = {"background": 0, **TUMOUR_WORDS}
     mapping = {}
     for code, name in labels.items():
         known = next((value for word, value in ours.items() if word in str(name).lower()), None)
