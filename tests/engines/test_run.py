@@ -203,7 +203,7 @@ MORE = [
 
 
 @pytest.mark.parametrize("cases", [FAULTS, pytest.param(MORE, marks=pytest.mark.slow)], ids=["faults", "more"])
-def test_exit_codes_of_monai_bundle_run(tmp_path, cases):
+def test_exit_codes_of_monai_bundle_run(tmp_path, cases, counted):
     """All cases at once, each in a process of its own: what a user sees is one line and the code."""
     runs = [start(tmp_path, f"run{number}", *arguments) for number, (arguments, _, _) in enumerate(cases)]
     for (arguments, code, line), run in zip(cases, runs, strict=True):
@@ -214,6 +214,8 @@ def test_exit_codes_of_monai_bundle_run(tmp_path, cases):
         lines = [said for said in output.splitlines() if said.startswith("error: ")]
         assert len(lines) == bool(line), output
         assert not line or lines[0].startswith(line)
+        if code in (3, 4):
+            counted("training faults")
 
 
 @pytest.mark.slow

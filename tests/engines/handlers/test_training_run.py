@@ -355,7 +355,7 @@ def test_a_diverged_run_leaves_the_last_good_checkpoint(toy, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["weight", "optimizer"])
-def test_no_checkpoint_is_written_with_what_is_not_finite(toy, tmp_path, where):
+def test_no_checkpoint_is_written_with_what_is_not_finite(toy, tmp_path, where, counted):
     """What spoils a training between its last iteration and the checkpoint ends it all the same."""
     trainer, handler = toy.build(tmp_path, epochs=2)
 
@@ -367,11 +367,12 @@ def test_no_checkpoint_is_written_with_what_is_not_finite(toy, tmp_path, where):
             with torch.no_grad():
                 (critic if where == "weight" else moments["square_avg"]).fill_(float("inf"))
 
-    expected = {"weight": "weight critic.0.weight", "optimizer": "optimizers.critic.state.0.square_avg"}[where]
+    expected = {"weight": "weight critic.0.weight", "optimizer": "optimizer.critic.0.square_avg"}[where]
     with pytest.raises(DivergedError, match=f"epoch 2, iteration 6: {expected} is not finite.*iteration-000000003.pt"):
         trainer.run()
     assert [file.name for file in (tmp_path / "checkpoints").iterdir()] == ["iteration-000000003.pt"]
     assert not (tmp_path / "networks").exists()
+    counted("training faults")
 
 
 @pytest.mark.parametrize("curves", [True, False])

@@ -248,9 +248,7 @@ class TrainingRun:
 
     def save(self) -> None:
         """Write a checkpoint, or end the run if a weight is not finite; all processes take part, the first writes."""
-        bad = first_nonfinite_weight(self.trainer.unwrapped, self.trainer.unwrapped)
-        if bad is not None:
-            raise self._spoilt(f"weight {bad}")
+        self._refuse_spoilt()
         if self.checkpoints is None:
             return
         shares = processes.gather(collect_own(self.trainer)) if processes.count() > 1 else []
@@ -264,17 +262,19 @@ class TrainingRun:
             "subjects": self._subjects,
             "processes": shares,
         }
-        spoilt = nonfinite_entries({"optimizers": state["trainer"]["optimizers"]})
-        if spoilt:
-            raise self._spoilt(spoilt[0])
         self.trainer.last_checkpoint = str(self.checkpoints.save(plain(state, "the training"), self._iteration))
 
-    def _spoilt(self, what: str) -> DivergedError:
-        state = self.trainer.state
-        return DivergedError(
-            f"training diverged in epoch {state.epoch}, iteration {state.iteration}: {what} is not finite, so no "
-            f"checkpoint was written; last good checkpoint: {self.trainer.last_checkpoint}; lower the learning rate"
-        )
+    def _refuse_spoilt(self) -> None:
+        """Raise a DivergedError if weights or optimisers are not finite: a handler may have seen to that."""
+        trainer, state = self.trainer, self.trainer.state
+        bad = first_nonfinite_weight(trainer.unwrapped, trainer.unwrapped)
+        optimizers = {phase.name: phase.optimizer.state_dict()["state"] for phase in trainer.phases}
+        spoilt = [f"weight {bad}"] if bad else nonfinite_entries({"optimizer": optimizers})
+        if spoilt:
+            raise DivergedError(
+                f"training diverged in epoch {state.epoch}, iteration {state.iteration}: {spoilt[0]} is not finite, so "
+                f"no checkpoint was written; last good checkpoint: {trainer.last_checkpoint}; lower the learning rate"
+            )
 
     def _stop_if_asked(self) -> None:
         """Save and leave if a signal came or time is up; takes no argument: Ignite would pass the engine as one."""
