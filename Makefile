@@ -28,7 +28,7 @@ test-all:
 	$(PYTHON) -m pytest -q -m "not clients"
 
 bench:
-	$(PYTHON) benchmarks/start_up.py
+	$(PYTHON) -m benchmarks
 
 docs:
 	$(PYTHON) -m pytest -q tests/test_docs.py

@@ -11,26 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from .machine import Rates
-from .side_by_side import ROOT, Row, Size, Spread, at_most, figure, in_turn, seconds, simulated_case
+from .side_by_side import ROOT, Row, Size, Spread, at_most, in_turn, seconds, simulated_case
 
 CONFIGS = ROOT / "bundles" / "segan_transfer" / "configs"
 OURS = {
     "reference": (["inference.json"], 0.25, 0.25),
     "paper's width": (["inference.json", "variants/paper.json"], 0.7, None),
 }
+OVERRIDES = {"bundle_root": str(CONFIGS.parent), "device": "$torch.device('cpu')"}
 PEER = "MONAI's SegResNet bundle configuration"
 
 
 def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
-    """Time and memory against the peer for both configurations, and the share outside the network."""
+    """Time and memory of both configurations against the peer, in turn; then the share outside the network."""
     data = simulated_case(folder, size)
-    reading = _unpacking(data)
+    sides = {name: ([str(CONFIGS / file) for file in files], OVERRIDES) for name, (files, _, _) in OURS.items()}
+    workers = {name: Worker(*side, folder, data, size) for name, side in sides.items()}
+    peer = Worker([str(ROOT / "benchmarks" / "segresnet.json")], {}, folder, data, size)
+    acts = [lambda worker=worker: worker.ask("case")[size.clock] for worker in (*workers.values(), peer)]
+    *times, theirs = in_turn(acts, size.pairs)
     rows: list[Row] = []
-    for name, (files, time_goal, memory_goal) in OURS.items():
-        configs = [str(CONFIGS / file) for file in files]
-        overrides: dict[str, Any] = {"bundle_root": str(CONFIGS.parent), "device": "$torch.device('cpu')"}
-        rows += _against_peer(name, configs, overrides, folder, data, size, time_goal, memory_goal)
-        rows += _outside(name, configs, overrides, folder, data, size, reading, rates)
+    for (name, worker), ours in zip(workers.items(), times, strict=True):
+        rows += _against_peer(name, worker, peer, ours, theirs)
+    for worker in (*workers.values(), peer):
+        worker.close()
+    reading = _unpacking(data, size)
+    for name, side in sides.items():
+        rows += _outside(name, Worker(*side, folder, data, size), size, reading, rates)
     return rows
 
 
@@ -70,49 +77,23 @@ class Worker:
         self.process.wait()
 
 
-def _against_peer(
-    name: str, configs: list[str], overrides: dict[str, Any], folder: Path, data: Path, size: Size,
-    time_goal: float, memory_goal: float | None,
-) -> list[Row]:  # fmt: skip
-    ours = Worker(configs, overrides, folder, data, size)
-    peer = Worker([str(ROOT / "benchmarks" / "segresnet.json")], {}, folder, data, size)
-    cpu: dict[str, list[float]] = {"ours": [], "peer": []}
-
-    def case(worker: Worker, side: str) -> float:
-        found = worker.ask("case")
-        cpu[side].append(found["cpu"])
-        return found["wall"]
-
-    first, second = in_turn([lambda: case(ours, "ours"), lambda: case(peer, "peer")], size.pairs)
-    memory = [Spread.of([worker.last["peak_mib"]]) for worker in (ours, peer)]
-    processor = [Spread.of(cpu[side][1:]) for side in ("ours", "peer")]
-    base = f"importing and building alone takes {ours.resident:.0f} MiB here, {peer.resident:.0f} MiB there"
-    ours.close()
-    peer.close()
-    note = f"of processor time {processor[0].median / processor[1].median:.3f}"
-    rows = [at_most(f"case, file to file, {name}: time", "s", first, PEER, second, time_goal, note)]
+def _against_peer(name: str, worker: Worker, peer: Worker, ours: Spread, theirs: Spread) -> list[Row]:
+    _, time_goal, memory_goal = OURS[name]
+    first, second = (Spread.of([side.last["peak_mib"]]) for side in (worker, peer))
+    base = f"importing and building alone takes {worker.resident:.0f} MiB here, {peer.resident:.0f} MiB there"
     what = f"case, file to file, {name}: peak memory of the process"
     if memory_goal is None:
-        ratio = memory[0].median / memory[1].median
-        return [*rows, Row(what, "MiB", memory[0], PEER, memory[1], ratio, note=base)]
-    return [*rows, at_most(what, "MiB", memory[0], PEER, memory[1], memory_goal, base)]
+        memory = Row(what, "MiB", first, PEER, second, first.median / second.median, note=base)
+    else:
+        memory = at_most(what, "MiB", first, PEER, second, memory_goal, base)
+    return [at_most(f"case, file to file, {name}: time", "s", ours, PEER, theirs, time_goal), memory]
 
 
-def _outside(
-    name: str, configs: list[str], overrides: dict[str, Any], folder: Path, data: Path, size: Size,
-    reading: float, rates: Rates,
-) -> list[Row]:  # fmt: skip
-    worker = Worker(configs, overrides, folder, data, size)
+def _outside(name: str, worker: Worker, size: Size, reading: float, rates: Rates) -> list[Row]:
     worker.ask("keep")
     count = worker.ask("count")
-    inside: list[float] = []
-
-    def case() -> float:
-        found = worker.ask("case")
-        inside.append(found["network"])
-        return found["wall"]
-
-    whole, bare = in_turn([case, lambda: worker.ask("network")["wall"]], size.pairs)
+    acts = [lambda word=word: worker.ask(word)[size.clock] for word in ("case", "network")]
+    whole, bare = in_turn(acts, size.pairs)
     worker.close()
     floor = max(count["operations"] / rates.operations, count["bytes"] / rates.bytes)
     bound = "operations" if floor == count["operations"] / rates.operations else "bytes"
@@ -133,19 +114,11 @@ def _outside(
     ]  # fmt: skip
 
 
-def _unpacking(data: Path) -> float:
+def _unpacking(data: Path, size: Size) -> float:
     """Seconds that zlib needs for the case's images, in memory, on the cores that loading uses."""
     import torch
 
     packed = [file.read_bytes() for file in sorted(data.rglob("*.nii.gz")) if "label" not in file.name]
     with ThreadPoolExecutor(min(len(packed), torch.get_num_threads())) as pool:
-        act = seconds(lambda: list(pool.map(lambda raw: zlib.decompress(raw, 31), packed)))
+        act = seconds(lambda: list(pool.map(lambda raw: zlib.decompress(raw, 31), packed)), size)
         return in_turn([act], 5)[0].median
-
-
-def floor_rows(rates: Rates) -> list[Row]:
-    """What the machine can do, as measured."""
-    return [
-        figure("matrix product, float32", "GFLOP/s", Spread.of([rates.operations / 1e9])),
-        figure("copy in memory, read and written", "GB/s", Spread.of([rates.bytes / 1e9])),
-    ]
