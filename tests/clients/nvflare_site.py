@@ -1,0 +1,34 @@
+"""What each site of an NVFlare federation runs: MONAI's client around the bundle that lies there."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import nvflare.client as flare
+from monai.fl.client import MonaiAlgo
+from monai.fl.utils.exchange_object import ExchangeObject
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sites", type=Path)  # a folder with <site>/bundle and <site>/data
+    here = parser.parse_args().sites
+    flare.init()
+    home = here / flare.get_site_name()
+    root = next((home / "bundle").iterdir())
+    sys.path.insert(0, str(root))
+    options = {"dataset_dir": str(home / "data"), "bundle_root": str(root), "val_interval": 1, "tensorboard": False}
+    algo = MonaiAlgo(str(root), send_weight_diff=False, train_kwargs=dict(options), eval_kwargs=dict(options))
+    algo.initialize()
+    while flare.is_running():
+        received = flare.receive()
+        weights = ExchangeObject(weights=received.params)
+        metrics = algo.evaluate(weights).metrics
+        algo.train(weights)
+        sent = {name: value.numpy() for name, value in algo.get_weights().weights.items()}
+        flare.send(flare.FLModel(params=sent, metrics=metrics))
+    algo.finalize()
+
+
+if __name__ == "__main__":
+    main()

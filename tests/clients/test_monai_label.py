@@ -1,0 +1,192 @@
+"""MONAI Label serves the zip of a bundle, where the library is not installed: it lists, labels, trains and scores."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from ganglion.sharing.pack import pack
+from ganglion.sharing.unpack import unpack
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(3000)]
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
+# torchvision has no build for this torch on a CPU. MONAI Label imports two functions that draw pictures, and calls
+# neither for what is asked here.
+PICTURES = "def make_grid(*args, **options):\n    raise NotImplementedError\n\n\nsave_image = make_grid\n"
+
+
+class Server:
+    """MONAI Label on the loopback address, over one app and one folder of studies."""
+
+    def __init__(self, python: Path, app: Path, studies: Path, name: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = app.parent / f"{studies.name}.log"
+        conf = {"models": name, "zoo_source": "local", "sam2": "false"}
+        conf |= {"epistemic_model": name, "epistemic_max_samples": "1", "epistemic_simulation_size": "2"}
+        # Not `monailabel start_server`, a shell script that writes the study's path into a file of its own.
+        words = ["-m", "monailabel.main", "start_server", "--app", str(app), "--studies", str(studies)]
+        words += ["--host", "127.0.0.1", "--port", str(self.port)]
+        words += [word for key, value in conf.items() for word in ("--conf", key, value)]
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "GANGLION"))}
+        keep |= {"OMP_NUM_THREADS": "1", "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [str(python), *words], cwd=app.parent, env=keep, stdout=log, stderr=subprocess.STDOUT
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        for _ in range(240):
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            try:
+                return self.ask("GET", "/info/") and None
+            except urllib.error.URLError:
+                time.sleep(1)
+        raise AssertionError(self.log.read_text()[-3000:])
+
+    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+        """Send a request; the body of the answer."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", body, {"Content-Type": kind}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=900) as answer:
+            return answer.read()
+
+    def form(self, method: str, path: str, params: dict, files: dict[str, Path]) -> bytes:
+        """Send a form."""
+        mark = uuid.uuid4().hex
+        parts = [f'--{mark}\r\nContent-Disposition: form-data; name="params"\r\n\r\n{json.dumps(params)}\r\n'.encode()]
+        for name, file in files.items():
+            head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="{file.name}"\r\n\r\n'
+            parts.append(head.encode() + file.read_bytes() + b"\r\n")
+        body = b"".join(parts) + f"--{mark}--\r\n".encode()
+        return self.ask(method, path, body, f"multipart/form-data; boundary={mark}")
+
+    def label(self, model: str, image: str, target: Path) -> nib.Nifti1Image:
+        """What the model says of an image of the studies."""
+        target.write_bytes(self.form("POST", f"/infer/{model}?image={image}&output=image", {}, {}))
+        return nib.load(target)
+
+
+@pytest.fixture(scope="module")
+def python(environment):
+    """A Python with MONAI Label and without the library."""
+    found = environment("monai-label")
+    site = next(found.parents[1].glob("lib/python*/site-packages"))
+    (site / "torchvision").mkdir(exist_ok=True)
+    (site / "torchvision" / "__init__.py").write_text("")
+    (site / "torchvision" / "utils.py").write_text(PICTURES)
+    assert subprocess.run([str(found), "-c", "import ganglion"], capture_output=True, cwd="/", check=False).returncode
+    return found
+
+
+@pytest.fixture(scope="module", params=BUNDLES, ids=lambda path: path.name)
+def bundle(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def app(bundle, python, tmp_path_factory):
+    """MONAI Label's app for bundles, holding the bundle as it comes out of its zip."""
+    folder = tmp_path_factory.mktemp("label") / "app"
+    shutil.copytree(python.parents[1] / "monailabel" / "sample-apps" / "monaibundle", folder)
+    packed = pack(bundle, folder.parent)
+    unpack(packed.path, folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studies(brats_cohort, tmp_path_factory):
+    """Four subjects as a datastore likes them: all files in one folder."""
+    folder = tmp_path_factory.mktemp("studies")
+    for subject in sorted(brats_cohort.glob("sub-*"))[:4]:
+        for file in subject.glob("*.nii.gz"):
+            if "label" not in file.name:
+                shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(app, bundle, python, studies):
+    running = Server(python, app, studies, bundle.name)
+    yield running
+    running.process.terminate()
+    running.process.wait(60)
+
+
+def test_it_is_listed(server, bundle):
+    found = json.loads(server.ask("GET", "/info/"))
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert found["models"][bundle.name]["version"] == metadata["version"]
+    assert found["trainers"][bundle.name]
+
+
+def test_label_comes_back_on_the_images_grid_whatever_contrast_is_open(server, bundle, studies, brats_cohort, tmp_path):
+    subject = sorted(brats_cohort.glob("sub-*"))[0]
+    served = [server.label(bundle.name, f"{subject.name}_{c}", tmp_path / f"{c}.nii.gz") for c in ("T1", "FLAIR")]
+    image = nib.load(subject / f"{subject.name}_T1.nii.gz")
+    images = [[str(subject / f"{subject.name}_{c}.nii.gz") for c in ("T1", "T1ce", "T2", "FLAIR")]]
+    command = [sys.executable, "-m", "monai.bundle", "run", "inference", "--config_file"]
+    command += [str(bundle / "configs" / "inference.json"), "--bundle_root", str(bundle)]
+    command += ["--images", str(images), "--output_dir", str(tmp_path / "cli")]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    (written,) = (tmp_path / "cli").glob("*_pred.nii.gz")
+    for label in served:
+        assert label.shape == image.shape
+        assert np.allclose(label.affine, image.affine, atol=1e-4)
+        assert np.array_equal(np.asarray(label.dataobj), np.asarray(nib.load(written).dataobj))
+
+
+def test_training_takes_labels_and_leaves_weights_that_serve(server, bundle, app, brats_cohort, tmp_path):
+    model = app / "model" / bundle.name / "models" / "model.pt"
+    before = model.read_bytes()
+    for subject in sorted(brats_cohort.glob("sub-*"))[:3]:
+        label = {"label": subject / f"{subject.name}_label.nii.gz"}
+        server.form("PUT", f"/datastore/label?image={subject.name}_FLAIR&tag=final", {}, label)
+    asked = {"max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
+    server.ask("POST", f"/train/{bundle.name}?run_sync=true", json.dumps(asked).encode())
+    assert model.read_bytes() != before, server.log.read_text()[-3000:]
+    assert model.with_name("model.pt.previous").read_bytes() == before
+    assert sorted(path.name for path in model.parent.glob("*.pt")) == ["model.pt"]
+    assert server.label(bundle.name, "sub-004_T2", tmp_path / "after.nii.gz").ndim == 3
+
+
+def test_scoring_answers(server, bundle):
+    for _ in range(120):  # the server scores by itself, too, and does one at a time
+        try:
+            found = json.loads(server.ask("POST", f"/scoring/{bundle.name}?run_sync=true", b"{}"))
+            break
+        except urllib.error.HTTPError as error:
+            if error.code != 429:
+                raise
+            time.sleep(2)
+    assert found is not None
+    assert "Traceback" not in server.log.read_text(), server.log.read_text()[-3000:]
+
+
+def test_a_single_contrast_is_told_what_is_missing(app, bundle, python, brats_cohort, tmp_path):
+    (tmp_path / "single").mkdir()
+    shutil.copy(brats_cohort / "sub-001" / "sub-001_FLAIR.nii.gz", tmp_path / "single")
+    running = Server(python, app, tmp_path / "single", bundle.name)
+    try:
+        with pytest.raises(urllib.error.HTTPError):
+            running.label(bundle.name, "sub-001_FLAIR", tmp_path / "none.nii.gz")
+    finally:
+        running.process.terminate()
+        running.process.wait(60)
+    assert "found contrast T1 missing beside it (there: FLAIR)" in running.log.read_text()
