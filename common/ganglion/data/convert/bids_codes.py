@@ -1,7 +1,7 @@
 """What the codes of a BIDS `dseg` mean: its table says it, else BIDS's own list of common labels.
 
 Source: BIDS specification, derivatives, "Common image-derived labels": 1 grey matter, 2 white matter, 3 CSF, 7 lesion,
-8 and 9 cortical and other grey matter. `<name>_dseg.tsv` beside the file, or `dseg.tsv` in a folder above, overrides it.
+8 and 9 cortical and other grey matter. `<name>_dseg.tsv` beside the file or `dseg.tsv` in a folder above overrides it.
 """
 
 import csv
