@@ -30,8 +30,8 @@ PERSON = "jane_doe_1970"
 @pytest.fixture(autouse=True)
 def _somewhere_else(tmp_path, monkeypatch):
     """Each test runs in a folder of its own, since an export is written to the working folder."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
 
 
 def everything(path: Path) -> bytes:
@@ -170,8 +170,8 @@ def test_an_export_that_differs_is_not_written(kind, tmp_path, monkeypatch, coun
 
 def test_an_export_that_names_a_folder_is_not_written(tmp_path, counted):
     toy = make_bundle(tmp_path / "toy")
-    change(toy, "inference", dataset_dir=f"$'{tmp_path}/work/scans'")
-    with pytest.raises(InputError, match=f"not written: the export would carry .*{tmp_path}/work"):
+    change(toy, "inference", dataset_dir=f"$'{tmp_path}/here/scans'")
+    with pytest.raises(InputError, match=f"not written: the export would carry .*{tmp_path}/here"):
         export_bundle(toy, "torchscript")
     assert os.listdir() == []
     counted("faulty inputs")

@@ -112,3 +112,10 @@ def test_folders_of_this_machine_are_found_at_any_depth(source, tmp_path, monkey
     assert traces(zipped("a.txt", b"/home/somebodyelse/scans" * 9), source) == []
     for folder in (Path.cwd(), tmp_path / "toy", Path(torch.__file__).parents[1]):
         assert f"{folder}{os.sep}" in traces(zipped("a.txt", f"{folder}/net.py".encode()), source)
+
+
+def test_a_folder_called_as_a_part_of_every_archive_is_no_false_alarm(source, monkeypatch):
+    """Containers like to mount `/data`, and torch keeps weights in `archive/data/`."""
+    monkeypatch.setattr(os, "getcwd", lambda: "/data")
+    assert traces(zipped("archive/data/0", b"archive/data/0"), source) == []
+    assert traces(zipped("a", b"x /data/somebody.nii.gz"), source) == ["/data/"]

@@ -8,6 +8,8 @@ from ganglion.sharing.export_source import Axis, absolute_paths, parse_axis, rea
 
 from .toy_export import change, make_bundle, tensor, write
 
+WINDOWS = "C:" + "\\scans"
+
 
 @pytest.fixture
 def toy(tmp_path):
@@ -59,8 +61,8 @@ def test_the_network_is_that_of_the_bundle(toy):
 
 
 def test_absolute_paths_are_found_wherever_they_stand():
-    content = {"a": ["x", {"b": "/home/somebody/data"}], "c": "C:\\scans", "d": "$@root + '/models'", "e": "/"}
-    assert list(absolute_paths(content)) == [("a#1#b", "/home/somebody/data"), ("c", "C:\\scans")]
+    content = {"a": ["x", {"b": "/home/somebody/data"}], "c": WINDOWS, "d": "$@root + '/models'", "e": "/"}
+    assert list(absolute_paths(content)) == [("a#1#b", "/home/somebody/data"), ("c", WINDOWS)]
 
 
 def two_inputs(root):

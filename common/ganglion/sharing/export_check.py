@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import sysconfig
 import zipfile
@@ -149,12 +150,16 @@ def traces(content: bytes, source: Source) -> list[str]:
     Returns:
         Each folder that was found, once.
     """
-    found = []
-    for folder in _folders(source):
-        forms = {folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")}
-        if any(form.encode() in part for part in _parts(content) for form in forms):
-            found.append(folder)
-    return found
+    parts = list(_parts(content))
+    return [folder for folder in _folders(source) if any(_pattern(folder).search(part) for part in parts)]
+
+
+def _pattern(folder: str) -> re.Pattern[bytes]:
+    """Finds a folder in the forms in which it is written down."""
+    forms = {folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")}
+    # `/data/` of a machine is not the `/data/` in `archive/data/0`, an entry of every file of torch.
+    before = rb"(?<![\w.-])" if folder.count("/") == 2 and folder.startswith("/") else b""
+    return re.compile(before + b"(?:" + b"|".join(re.escape(form.encode()) for form in sorted(forms)) + b")")
 
 
 def _folders(source: Source) -> list[str]:
