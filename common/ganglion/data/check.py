@@ -180,8 +180,9 @@ class SubjectCheck:
         volume = self._try(lambda: open_label(self._path(self.label), self.max_voxels))
         if volume is None:
             return
-        if first is not None:
-            self._try(lambda: require_same_grid(first, volume))
+        if first is not None:  # named as loading names an image of several files
+            image = replace(first, path=Path(f"{self.subject}'s image"))
+            self._try(lambda: require_same_grid(image, volume))
         found = self._try(lambda: codes_found(volume.path, read_voxels(volume)))
         if found is None:
             return
