@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 SHELL = "touch CANARY"
 CALL = f"os.system('{SHELL}')"
+CODE = "import os; os.system('touch CANARY')"
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def config(content: dict, key: str, fires: bool = True) -> Case:
     return Case({"configs/train.json": content}, key, fires)
 
 
-def logging(text: str, key: str) -> Case:
+def logging(text: str, key: str, fires: bool = True) -> Case:
     head = "[loggers]\nkeys=root\n[handlers]\nkeys=a\n[formatters]\nkeys=\n[logger_root]\nhandlers=a\n"
-    return Case({"configs/logging.conf": head + text}, key, configs=())
+    return Case({"configs/logging.conf": head + text}, key, fires, configs=())
 
 
 CASES = {
@@ -156,7 +157,66 @@ CASES = {
             "load": {"_target_": "LoadImage", "_mode_": "callable"},
             "run": "$@load('subprocess.check_output', args=['touch', 'CANARY'])",
         },
-        "load",
+        "load#_mode_",
+    ),
+    "reader for later, by an overlay": Case(
+        {
+            "configs/train.json": {
+                "load": {"_target_": "LoadImage"},
+                "run": "$@load('subprocess.check_output', args=['touch', 'CANARY'])",
+            },
+            "configs/variants/small.json": {"load#_mode_": "callable"},
+        },
+        "load#_mode_",
+        configs=("configs/train.json", "configs/variants/small.json"),
+    ),
+    "reader that a component spells": config(
+        {
+            "run": {
+                "_target_": "LoadImage",
+                "reader": {"_target_": "json.loads", "s": '"subprocess.check_output"'},
+                "args": ["touch", "CANARY"],
+            }
+        },
+        "run#reader",
+    ),
+    "target behind a reference": config(
+        {"name": "timeit.timeit", "run": {"_target_": "@name", "stmt": CODE, "number": 1}}, "run#_target_"
+    ),
+    "target behind a macro": config(
+        {"name": "timeit.timeit", "run": {"_target_": "%name", "stmt": CODE, "number": 1}}, "run#_target_"
+    ),
+    "target from pasted text": config(
+        {"run": {"_target_": "$'time' + 'it.timeit'", "stmt": CODE, "number": 1}}, "run#_target_"
+    ),
+    "target from a joined text": config(
+        {"run": {"_target_": "$''.join(['timeit.', 'timeit'])", "stmt": CODE, "number": 1}}, "run#_target_"
+    ),
+    "target from a call": config(
+        {
+            "a": {"_target_": "json.loads", "s": '"timeit.timeit"'},
+            "run": {"_target_": "$@a", "stmt": CODE, "number": 1},
+        },
+        "run#_target_",
+    ),
+    "table that is a program": config(
+        {"run": {"_target_": "SaveClassificationd", "keys": "a", "output_dir": ".", "filename": "sitecustomize.py"}},
+        "run#filename",
+        False,
+    ),
+    "table that is a program, by reference": config(
+        {"a": "sitecustomize" + ".py", "run": {"_target_": "SaveClassificationd", "keys": "a", "filename": "@a"}},
+        "run#filename",
+        False,
+    ),
+    "key with a separator that is pasted": config(
+        {"a": {"z": 1, f"b::c and monai.utils.misc.subprocess.getoutput('{SHELL}') and @a": {"y": "$@#z"}}}, "a", False
+    ),
+    "logging: class of a formatter": logging(
+        "[formatter_a]\nclass=evil.Formatter\n[handler_a]\nclass=NullHandler\nargs=()\n", "formatter_a#class", False
+    ),
+    "logging: handler as formatter": logging(
+        "[formatter_a]\nclass=StreamHandler\n[handler_a]\nclass=NullHandler\nargs=()\n", "formatter_a#class", False
     ),
     "writer by name": config({"run": {"_target_": "SaveImage", "writer": "os.system"}}, "run#writer", False),
     "pickled arrays": config({"run": {"_target_": "NumpyReader", "allow_pickle": True}}, "run#allow_pickle", False),

@@ -192,6 +192,12 @@ CASES = {
     "inputs of an exported program": Case(
         "models/model.pt2", lambda canary: program(torch_zip(pickle.dumps(touch(canary))))
     ),
+    "weight of an exported program": Case(
+        "models/model.pt2",
+        lambda canary: archive(
+            {"archive_format": b"pt2", "data/weights/weight_0": torch_zip(pickle.dumps(touch(canary)))}
+        ),
+    ),
     "machine code in an exported program": Case(
         "models/model.pt2", lambda _: archive({"archive_format": b"pt2", "data/aotinductor/model/a.so": b"\x7fELF"})
     ),

@@ -33,9 +33,12 @@ def judge_argument(name: str, value: Any) -> Iterator[str]:
 
 
 def _is_known(item: Any, known: set[str]) -> bool:
-    """Whether MONAI finds one of its own classes by this; a dictionary with a `_target_` is judged by itself."""
-    if item is None or (isinstance(item, dict) and "_target_" in item):
+    """Whether this is one of MONAI's classes: its name, an expression that is its name, or a component of it."""
+    if item is None:
         return True
+    if isinstance(item, dict):  # what else a component gives could be a text again
+        target = item.get("_target_")
+        return isinstance(target, str) and not target.startswith("$") and _is_known(target, known)
     if not isinstance(item, str):
         return False
     path, _, last = item.removeprefix("$").rpartition(".")

@@ -11,15 +11,17 @@ from ..findings import SharingFinding
 from .allowed_monai import LOOKS_UP_NAMES
 from .arguments import LOOKED_UP, judge_argument
 from .config_file import Item, Pairs, Unreadable, duplicates, plain, read_config, walk
-from .expressions import Scope, bound_names, judge_called_expression, judge_expression, parse
+from .expressions import Scope, bound_names, judge_expression, parse
 from .literals import judge_text
 from .names import refuse_name, simple_monai_name
 from .references import SEPARATOR, absolute, evaluated_text, has_relative, normal, referred_ids
 
 Fault = tuple[str, str]
 _MACRO_FILE = re.compile(r"\.(json|yaml|yml)(::|$)", re.IGNORECASE)
+_DOTTED = re.compile(r"\$[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")  # the value of such an expression is what it names
 _SIMPLE_KEY = re.compile(r"[\w\-. ]*")
 _WRITING = re.compile(r"(^|_)(output|save|log|run|cache|deploy|tracking|export)(_|$)|^(deploy_to|filename|root_dir)$")
+_FILE_NAME = re.compile(r"[\w\-. {}=]*\.(csv|tsv|json|txt|log|pt|pth|ts|png|gif|nii|nii\.gz)")
 _ABSOLUTE = re.compile(r"^([/\\]|[A-Za-z]:[/\\]|~)")
 _UNREAD = "What cannot be read cannot be judged; expected UTF-8 JSON or YAML as MONAI reads it."
 
@@ -33,12 +35,16 @@ class Configs:
         scope: what names mean in expressions.
         closed: ids below which modules lie, so that no reference may lead there.
         relative: whether any text holds a relative reference, which pastes keys into expressions.
+        components: ids with a `_target_`, whichever file says so.
+        looking_up: those among them that look up classes by text.
     """
 
     files: dict[str, list[Item]] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
     closed: set[tuple[str, ...]] = field(default_factory=set)
     relative: bool = False
+    components: set[tuple[str, ...]] = field(default_factory=set)
+    looking_up: set[tuple[str, ...]] = field(default_factory=set)
 
 
 def judge_configs(contents: Mapping[str, bytes], libraries: Collection[str]) -> list[SharingFinding]:
@@ -58,6 +64,10 @@ def judge_configs(contents: Mapping[str, bytes], libraries: Collection[str]) -> 
     imported: dict[str, set[str]] = {}
     for item in (item for items in configs.files.values() for item in items if isinstance(item.value, str)):
         configs.relative |= has_relative(item.value)
+        if item.name == "_target_":
+            configs.components.add(item.path[:-1])
+            if simple_monai_name(item.value) in LOOKS_UP_NAMES:
+                configs.looking_up.add(item.path[:-1])
         _collect_import(item, imported, configs)
     configs.scope = Scope(imported, libraries)
     for file, items in configs.files.items():
@@ -92,6 +102,12 @@ def _judge_item(item: Item, configs: Configs) -> Iterator[Fault]:
         yield from _judge_string(value, configs, item)
     if item.name == "_mode_" and value not in ("default", "callable"):
         yield repr(plain(value)), "Expected default or callable; the debugger hands over the keyboard."
+    elif item.name == "_mode_" and item.path[:-1] in configs.looking_up:
+        yield repr(value), "What it is called with later cannot be seen, and it looks up classes by text."
+    if item.name.endswith("filename") and value is not None and item.path[:-1] in configs.components:
+        names = _looked_up(plain(value), configs)
+        if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in _as_list(names)):
+            yield repr(plain(value)), "Expected the plain name of a table, a text or weights, written out."
     if not isinstance(value, Pairs) or item.name in LOOKED_UP:
         given = plain(value)
         for why in judge_argument(item.name, _looked_up(given, configs) if item.name in LOOKED_UP else given):
@@ -101,26 +117,24 @@ def _judge_item(item: Item, configs: Configs) -> Iterator[Fault]:
 def _judge_pairs(item: Item, pairs: Pairs, configs: Configs) -> Iterator[Fault]:
     for key in duplicates(pairs):
         yield f"the key {key!r} twice", "Which of them is taken depends on the program."
-    names = {str(key) for key, _ in pairs}
     if configs.relative:
-        for key in names:
-            if not all(_SIMPLE_KEY.fullmatch(part) for part in normal(key.removeprefix("+")).split(SEPARATOR)):
+        for key in {str(key) for key, _ in pairs}:
+            parts = [key] if item.path else normal(key.removeprefix("+")).split(SEPARATOR)
+            if not all(_SIMPLE_KEY.fullmatch(part) for part in parts):
                 yield f"the key {key!r}", "A relative reference would paste it into an expression."
-    target = next((child for key, child in pairs if str(key) == "_target_"), None)
-    if "_mode_" in names and isinstance(target, str) and simple_monai_name(target) in LOOKS_UP_NAMES:
-        yield f"{target} in another mode", "What it is called with later cannot be seen; it looks up classes by text."
 
 
 def _judge_target(value: Any, configs: Configs, item: Item) -> Iterator[Fault]:
-    """What a component is made from: a name on the list, or an expression whose value may be called."""
-    if not isinstance(value, str):
-        if value is not None:
-            yield repr(plain(value)), "Expected the name of a class or a function."
+    """What a component is made from: a name on the list. MONAI looks up a computed text as a name, too."""
+    if value is None:
         return
-    if value.startswith("$"):
-        yield from _judge_evaluated(value, configs, item, called=True)
-    elif value.startswith(("@", "%")):
-        yield from _judge_string(value, configs, item)
+    if not isinstance(value, str):
+        yield repr(plain(value)), "Expected the name of a class or a function."
+    elif value.startswith(("$", "@", "%")):
+        if _DOTTED.fullmatch(value):
+            yield from _judge_evaluated(value, configs, item)
+        else:
+            yield value, "What it leads to cannot be seen, and a text would be looked up as code; write the name out."
     else:
         why = refuse_name(value, configs.scope.libraries)
         if why is not None:
@@ -130,10 +144,10 @@ def _judge_target(value: Any, configs: Configs, item: Item) -> Iterator[Fault]:
 def _judge_string(value: str, configs: Configs, item: Item) -> Iterator[Fault]:
     """A text: an expression, a reference, a macro, or plain text that may name code or a place outside."""
     if value.startswith("$"):
-        yield from _judge_evaluated(value, configs, item, called=False)
+        yield from _judge_evaluated(value, configs, item)
         return
     yield from judge_text(value)
-    if item.path and any(_WRITING.search(key) for key in item.path[-1:]) and _ABSOLUTE.match(value):
+    if _WRITING.search(item.name) and _ABSOLUTE.match(value):
         yield value, "It would write outside of the bundle's folder; give the folder when you run it."
     try:
         text = absolute(value, item.path)
@@ -150,15 +164,14 @@ def _judge_string(value: str, configs: Configs, item: Item) -> Iterator[Fault]:
             yield value, "It refers to imports; their modules could be asked for anything."
 
 
-def _judge_evaluated(value: str, configs: Configs, item: Item, called: bool) -> Iterator[Fault]:
+def _judge_evaluated(value: str, configs: Configs, item: Item) -> Iterator[Fault]:
     """An expression, judged as the text that MONAI would evaluate."""
     try:
         text = absolute(value, item.path)
     except ValueError as error:
         yield value, f"Found {error}."
         return
-    judge = judge_called_expression if called else judge_expression
-    for found, why in judge(evaluated_text(text), configs.scope):
+    for found, why in judge_expression(evaluated_text(text), configs.scope):
         yield re.sub(r"__local_refs\['([\w:]*)'\]", r"@\1", found).replace(SEPARATOR, "#"), why
     for reference in referred_ids(text):
         if _leads_to_modules(reference, configs):
@@ -183,3 +196,7 @@ def _looked_up(value: Any, configs: Configs, depth: int = 0) -> Any:
     found = [item.value for items in configs.files.values() for item in items if item.path == path]
     seen = [_looked_up(plain(child), configs, depth + 1) for child in found]
     return seen or value
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

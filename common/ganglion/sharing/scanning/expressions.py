@@ -99,15 +99,6 @@ def judge_expression(text: str, scope: Scope) -> list[Fault]:
     return list(dict.fromkeys(faults))
 
 
-def judge_called_expression(text: str, scope: Scope) -> list[Fault]:
-    """As `judge_expression`, for an expression whose value is called, as that of a `_target_`."""
-    tree = parse(text)
-    if isinstance(tree, ast.Expression):
-        call = ast.Call(func=tree.body, args=[], keywords=[])
-        return list(dict.fromkeys(_Judge().judge(call, scope, 0)))
-    return judge_expression(text, scope)
-
-
 class _Judge:
     """Walks one tree; each kind of node has a rule, and a kind without a rule is a fault."""
 

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 Fault = tuple[str, str, str]  # section and option, what was found, why it is refused
 ENDINGS = (".conf", ".ini", ".cfg")
 
-_CLASSES = {
-    *("StreamHandler", "NullHandler", "logging.StreamHandler", "logging.NullHandler"),
-    *("Formatter", "logging.Formatter"),
-}
+_HANDLERS = {"StreamHandler", "NullHandler", "logging.StreamHandler", "logging.NullHandler"}
+_CLASSES = {"handler_": _HANDLERS, "formatter_": {"logging.Formatter"}}
 _STREAMS = {"sys.stdout", "sys.stderr"}
 _EVALUATED = ("args", "kwargs")
 _WHY_CLASS = "It is looked up as code; expected StreamHandler, NullHandler or logging.Formatter, which write no file."
@@ -38,7 +36,8 @@ def judge_logging(content: bytes) -> list[Fault]:
 def _judge_option(section: str, option: str, value: str) -> Iterator[tuple[str, str]]:
     formats = section.startswith("formatter_") and option in ("format", "datefmt")
     if option in ("class", "factory"):
-        if value.strip() not in _CLASSES:
+        allowed = _CLASSES.get(section[: section.find("_") + 1], set())
+        if value.strip() not in allowed:
             yield value, _WHY_CLASS
     elif option in _EVALUATED:
         if not _is_plain(value):

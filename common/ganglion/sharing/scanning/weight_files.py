@@ -18,7 +18,8 @@ ENDINGS = (*PICKLE_ENDINGS, ".npy", ".npz", ".safetensors", ".onnx")
 _NUMPY_MAGIC = b"\x93NUMPY"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # begins what torch wrote before it wrote zips
 _LEGACY_PICKLES = 5
-_DATA = re.compile(r"(data|constants|tensors)/\d+|data/(weights|constants)/\w+|xl_model_data/.*")
+_DATA = re.compile(r"(data|constants|tensors)/\d+")
+_PROGRAM_DATA = re.compile(r"data/(weights|constants)/\w+")  # numbers, or files of torch's for odd tensors
 _TEXT = re.compile(
     r"version|byteorder|archive_(format|version)|\.?data/(version|serialization_id)|\.format_version|\.storage_alignment"
     r"|[\w./-]*\.json|extra/[\w./-]+"
@@ -89,6 +90,8 @@ def _judge_entry(entry: zipfile.ZipInfo, inner: str, archive: zipfile.ZipFile, s
     if entry.is_dir() or _DATA.fullmatch(inner) or _TEXT.fullmatch(inner):
         return []
     content = b"".join(read_entry(archive, entry))
+    if _PROGRAM_DATA.fullmatch(inner) and not content.startswith(ZIP_MAGIC):
+        return []
     if inner.endswith((".pkl", ".debug_pkl")):
         faults, end = judge_pickle(content, script)
         if end != len(content):
@@ -96,7 +99,7 @@ def _judge_entry(entry: zipfile.ZipInfo, inner: str, archive: zipfile.ZipFile, s
         return _named(inner, faults)
     if script and re.fullmatch(r"code/[\w./]+\.py", inner):
         return _named(inner, judge_script(content))
-    if inner.endswith((".npy", ".pt")) and depth < 2:
+    if depth < 2 and (inner.endswith((".npy", ".pt")) or _PROGRAM_DATA.fullmatch(inner)):
         nested = judge_weights(inner, content, depth + 1)
         return [(f"{inner}#{part}" if part else inner, found, why) for part, found, why in nested]
     return [(entry.filename, "an entry that torch does not write", _NO_PICKLE)]
