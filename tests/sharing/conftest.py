@@ -96,7 +96,7 @@ def bare(bundle, tmp_path) -> Place:
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     venv.create(tmp_path / "venv", symlinks=True)
     site = next((tmp_path / "venv").glob("**/site-packages"))
-    for name in requirements({"monai", "torch", "numpy", "fire", *metadata["required_packages_version"]}):
+    for name in requirements({"monai", "torch", "numpy", *metadata["required_packages_version"]}):
         for part in {file.parts[0] for file in importlib.metadata.files(name) or ()} - {"..", "__pycache__"}:
             source = Path(importlib.metadata.distribution(name).locate_file(part))
             if not (site / part).exists():

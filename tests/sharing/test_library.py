@@ -1,7 +1,9 @@
 """The library under another name: which texts of a config change, and which do not."""
 
+import ast
 import json
 import subprocess
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,21 @@ def test_the_version_is_part_of_the_name():
 
 def test_inside_a_zip_the_name_stays():
     assert versioned_name("ganglion_1_2_0", "1.2.0") == "ganglion_1_2_0"
+
+
+def test_metadata_list_every_package_that_the_library_imports_at_once(bundle):
+    """Whoever gets the zip installs MONAI and what is listed; the rest is imported where it is used."""
+    listed = json.loads((bundle / "configs" / "metadata.json").read_text())["required_packages_version"]
+    homes = packages_distributions()
+    imported = set()
+    for name, source in library_files().items():
+        if name.endswith(".py"):
+            for node in ast.parse(source).body:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+                imported |= {part for name in names for part in homes.get(name.partition(".")[0], [])}
+    assert {"torch", "monai", "pytorch-ignite"} <= imported
+    assert imported <= {"torch", "monai", "numpy", *listed}
 
 
 def test_every_tracked_file_of_the_library_travels():

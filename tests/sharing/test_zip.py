@@ -30,7 +30,7 @@ def test_every_bundle_is_put_to_these_tests(counted):
 
 
 @PLACES
-def test_the_library_cannot_be_imported_there(place):
+def test_the_library_cannot_be_imported_there(bundle, place):
     done = place.run("-c", "import importlib.util as u; assert u.find_spec('monai'); import ganglion")
     assert "ModuleNotFoundError" in done.stderr
     assert "ganglion" in done.stderr.splitlines()[-1]
