@@ -1,5 +1,7 @@
 """A label map as DICOM segmentation: every voxel at its place, read frame by frame from the file's own geometry."""
 
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -178,3 +180,10 @@ def test_from_the_archive_and_back_by_command(tmp_path, case, capsys):
     assert_same_places(places_of_seg(tmp_path / "seg.dcm"), places(tmp_path / "label.nii.gz"))
     assert main([*words, "--labels", "tumour"]) == 2
     assert "found a file in the way" in capsys.readouterr().err
+
+
+def test_without_highdicom_the_error_says_how_to_get_it(case, tmp_path, monkeypatch):
+    folder, prediction = case()
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    with pytest.raises(InputError, match="no highdicom to write it, expected highdicom installed"):
+        write_dicom_seg(prediction, folder, tmp_path / "seg.dcm", "tumour")

@@ -1,6 +1,7 @@
 """BIDS data sets of simulated gliomas: raw data, derivatives with labels, sessions, and a derivative as the source."""
 
 import json
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -188,3 +189,10 @@ def test_codes_that_nothing_explains(tree, tmp_path, counted):
     with pytest.raises(InputError, match=r"dseg\.tsv: found a row that cannot be read"):
         convert("bids", root, tmp_path / "dst")
     counted("faulty inputs", 2)
+
+
+def test_without_pybids_the_error_says_how_to_get_it(tree, tmp_path, monkeypatch):
+    root = tree()
+    monkeypatch.setitem(sys.modules, "bids", None)
+    with pytest.raises(InputError, match=r"no pybids to read it, expected pybids installed\. Run: pip install pybids"):
+        convert("bids", root, tmp_path / "dst")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -220,3 +221,10 @@ def test_a_broken_study_can_be_left_out(study, tmp_path):
     done = convert("dicom", source, tmp_path / "dst", sections={"unlabeled": "sub-001"})
     assert done.counts["unlabeled"] == 1
     assert check_dataset(tmp_path / "dst") == []
+
+
+def test_without_pydicom_the_error_says_how_to_get_it(study, tmp_path, monkeypatch):
+    source = study(contrasts={"T1": "T1"})
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(InputError, match=r"no pydicom to read it, expected pydicom installed\. Run: pip install"):
+        convert("dicom", source, tmp_path / "dst")
