@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -91,8 +92,8 @@ def plain(value: Any) -> Any:
 
 def duplicates(pairs: Pairs) -> list[str]:
     """Keys that occur twice in one mapping; programs differ in which of them they take."""
-    keys = [str(key) for key, _ in pairs]
-    return sorted({key for key in keys if keys.count(key) > 1}) if len(keys) != len(set(keys)) else []
+    counts = Counter(str(key) for key, _ in pairs)
+    return sorted(key for key, count in counts.items() if count > 1)
 
 
 def _split(key: Any, depth: int) -> tuple[str, ...]:

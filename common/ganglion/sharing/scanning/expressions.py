@@ -95,8 +95,10 @@ def judge_expression(text: str, scope: Scope) -> list[Fault]:
         return [tree]
     if isinstance(tree, ast.Import | ast.ImportFrom):
         return judge_import(tree, scope)
-    faults = _Judge().judge(tree.body, scope, 0)
-    return list(dict.fromkeys(faults))
+    try:
+        return list(dict.fromkeys(_Judge().judge(tree.body, scope, 0)))
+    except RecursionError:
+        return [("an expression nested too deep", f"At most {DEEPEST} levels are read.")]
 
 
 class _Judge:

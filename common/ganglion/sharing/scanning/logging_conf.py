@@ -54,9 +54,9 @@ def _is_plain(text: str) -> bool:
         return False
     try:
         tree = ast.parse(text.strip(), mode="eval").body
+        return all(_is_plain_node(node) for node in _outer(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return all(_is_plain_node(node) for node in _outer(tree))
 
 
 def _outer(node: ast.AST) -> Iterator[ast.AST]:

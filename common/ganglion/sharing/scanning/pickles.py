@@ -106,8 +106,8 @@ class _Machine:
         """Takes everything above the last mark, and the mark."""
         taken: list[Any] = []
         while (value := self.pop()) is not _MARK:
-            taken.insert(0, value)
-        return taken
+            taken.append(value)
+        return taken[::-1]
 
     def name_global(self, name: Any) -> None:
         """A class or function by its dotted name, or by something that is computed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 
 Fault = tuple[str, str]
@@ -30,17 +29,26 @@ def judge_script(content: bytes) -> list[Fault]:
 
 def _judge(node: ast.AST) -> list[Fault]:
     if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.AsyncFunctionDef | ast.Lambda):
-        return [(ast.unparse(node), "TorchScript has no such thing.")]
-    if isinstance(node, ast.Attribute):
-        parts = ast.unparse(node).split(".")
-        if parts[0] == "torch" and len(parts) > 1 and parts[1] in _REFUSED:
-            return [(ast.unparse(node), _WHY)]
-        if parts[0] == "ops" and len(parts) > 1 and parts[1] not in _OPERATORS:
-            return [(ast.unparse(node), _WHY)]
-        if parts[0] == "ops" and len(parts) > 2 and parts[1] == "aten" and parts[2] in _REFUSED:
-            return [(ast.unparse(node), _WHY)]
-        if re.match(r"__torch__\.torch\.classes\b", ast.unparse(node)):
-            return [(ast.unparse(node), _WHY)]
+        return [(type(node).__name__, "TorchScript has no such thing.")]
     if isinstance(node, ast.Name) and node.id in ("open", "eval", "exec", "compile", "__import__"):
         return [(node.id, "TorchScript has no such thing.")]
-    return []
+    if not isinstance(node, ast.Attribute):
+        return []
+    root, *parts = _parts(node)
+    name = ".".join([root, *parts])
+    own = root == "torch" and parts[0] in _REFUSED
+    other = root == "ops" and (
+        parts[0] not in _OPERATORS or (parts[0] == "aten" and parts[1:2] and parts[1] in _REFUSED)
+    )
+    classes = root == "__torch__" and parts[:2] == ["torch", "classes"]
+    return [(name, _WHY)] if own or other or classes else []
+
+
+def _parts(node: ast.Attribute) -> list[str]:
+    """The names in a chain of attributes, an empty one first if it does not begin with a name."""
+    parts: list[str] = []
+    current: ast.expr = node
+    while isinstance(current, ast.Attribute):
+        parts.append(current.attr)
+        current = current.value
+    return [current.id if isinstance(current, ast.Name) else "", *reversed(parts)]
