@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sized
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, distributed
@@ -126,6 +127,15 @@ def report_failure(exit_code: int, tell: Callable[[], None]) -> int:
         return int(store.get(f"{FAILED}_code"))
     except RuntimeError:  # the process that kept the store is gone, and has said why
         return exit_code
+
+
+def leave_at_once(exit_code: int) -> NoReturn:
+    """End this process without taking anything down: connections to processes that have gone would abort or block."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)
 
 
 def lost_process(error: BaseException) -> LostProcessError | None:

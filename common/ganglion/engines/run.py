@@ -75,7 +75,9 @@ class _OneLineErrors:
             sys.stderr.flush()
 
         code = processes.report_failure(1 if own is None else own.exit_code, tell)
-        if own is None and code == 1:
+        if processes.count() > 1:
+            processes.leave_at_once(code)
+        if own is None:
             return
         raise SystemExit(code)  # the interpreter takes the code of a SystemExit that a hook raises
 

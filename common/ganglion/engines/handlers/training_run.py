@@ -299,7 +299,7 @@ class TrainingRun:
         if self.checkpoints is not None:
             kept = f"saved {self.trainer.last_checkpoint}; the same command goes on from there"
         logger.info("%s in epoch %d, iteration %d: %s", why, self.trainer.state.epoch, self._iteration, kept)
-        processes.wait_for_all()  # whoever leaves first makes the launcher end the others, who may be saving
+        processes.leave_processes()  # together: a launcher ends the others, who may be saving, once one has left
         raise SystemExit(self.stop.exit_code)
 
     def _completed(self) -> None:
