@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.data.utils import AFFINE_TOL
+from monai.networks.utils import to_norm_affine
 from monai.transforms import SpatialResample
 from monai.transforms.inverse import TraceableTransform
 from monai.utils import TraceKeys, get_equivalent_dtype, get_torch_dtype_from_string
+from torch.nn import functional
 
 _PARALLEL = 1e-9  # voxels by which an axis may stray: far below what a float32 value shows
 _BLOCK = 16  # planes that are mixed at a time, so that intermediate values stay in the processor's cache
@@ -20,8 +22,9 @@ class ParallelResample(SpatialResample):
 
     A change of voxel size moves no axis into another, so trilinear interpolation is three linear ones. MONAI samples
     at a grid of positions instead, eight neighbours each, and holds that grid (three float64 numbers a voxel) and
-    the image as float64. Values agree to the last float32 digit; records for `Invertd` are the same. Whatever is not
-    linear interpolation of a three-dimensional image with a repeated border on the CPU is left to MONAI.
+    the image as float64. Values agree to the last float32 digit, and what is 0 there is 0 here; records for `Invertd`
+    are the same. Whatever is not linear interpolation of a three-dimensional image with a repeated border on the CPU
+    is left to MONAI.
     """
 
     def __call__(
@@ -103,11 +106,7 @@ def resample_axes(image: torch.Tensor, map_: np.ndarray, shape: Sequence[int], p
     Returns:
         (C, *shape), float32.
     """
-    steps = []
-    for axis, count in enumerate(shape):
-        position = np.clip(map_[axis, axis] * np.arange(count) + map_[axis, 3], 0.0, image.shape[axis + 1] - 1.0)
-        nearest = np.rint(position)
-        steps.append(np.where(np.abs(position - nearest) <= _PARALLEL, nearest, position))
+    steps = _positions(map_, image.shape[1:], shape)
     result = torch.empty((len(image), *shape), dtype=torch.float32)
     # The axis that shrinks most goes first and the one that grows most last: the fewest values between.
     order = sorted(range(3), key=lambda axis: shape[axis] / image.shape[axis + 1])
@@ -120,6 +119,24 @@ def resample_axes(image: torch.Tensor, map_: np.ndarray, shape: Sequence[int], p
             part = _mix(values, steps[last][start : start + _BLOCK], last, precision)
             target.narrow(last, start, part.shape[last]).copy_(part)
     return result
+
+
+def _positions(map_: np.ndarray, source: Sequence[int], target: Sequence[int]) -> list[np.ndarray]:
+    """Where each plane of the result lies in the image, an array an axis, with the very round-off of MONAI's grid.
+
+    Round-off leaves a trace: next to the head, MONAI's 0 becomes 1e-12, which counts as head where voxels that are not
+    0 are looked for. Weights and scores in use were made so.
+    """
+    theta = to_norm_affine(torch.from_numpy(map_)[None], source, target, align_corners=False, zero_centered=False)
+    theta = theta[:, :3].flip(1)
+    theta = torch.cat([theta[..., :3].flip(2), theta[..., 3:]], dim=2)  # torch names axes from the last to the first
+    steps = []
+    for axis, (size, count) in enumerate(zip(source, target, strict=True)):
+        line = [1, 1, 1, 1, 1]
+        line[axis + 2] = count
+        grid = functional.affine_grid(theta, line, align_corners=False)[0, ..., 2 - axis].flatten()
+        steps.append((((grid + 1) * size - 1) / 2).clamp(0, size - 1).numpy())
+    return steps
 
 
 def _mix(values: torch.Tensor, positions: np.ndarray, axis: int, precision: torch.dtype) -> torch.Tensor:
