@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Events
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
@@ -144,30 +142,6 @@ def test_a_frozen_critic_stays_as_it_was_given(bundle, brats_cohort, tmp_path):
         before = torch.load(tmp_path / f"{name}.start", weights_only=True)
         after = torch.load(tmp_path / "run" / "networks" / f"{name}.pt", weights_only=True)
         assert any(not torch.equal(before[k], after[k]) for k in before) is moves
-
-
-def test_stopped_and_started_again_ends_with_the_same_weights(bundle, brats_cohort, tmp_path):
-    """Three epochs in one go, and the same stopped within one epoch and at the end of another."""
-
-    def train(run: str, stop_at=None) -> dict:
-        options = {**QUICK, "epochs": 3, "dataset_dir": str(brats_cohort), "output_dir": str(tmp_path / run)}
-        flow = workflow("train", bundle, ["train.json"], weights=str(tmp_path / f"{run}.pt"), **options)
-        if stop_at is not None:
-            trainer = flow.parser.get_parsed_content("train#trainer")
-            trainer.add_event_handler(stop_at, lambda: signal.raise_signal(signal.SIGTERM))
-            with pytest.raises(SystemExit, match="143"):
-                flow.run()
-            return {}
-        flow.run()
-        folder = tmp_path / run / "networks"
-        return {name: torch.load(folder / f"{name}.pt", weights_only=True) for name in ("segmenter", "critic")}
-
-    whole = train("whole")
-    train("parts", Events.ITERATION_COMPLETED(once=1))
-    train("parts", Events.EPOCH_COMPLETED(once=2))
-    parts = train("parts")
-    for name, state in whole.items():
-        assert all(torch.equal(parts[name][key], value) for key, value in state.items()), name
 
 
 def test_mlflow_and_tensorboard_record_a_run(bundle, brats_cohort, tmp_path):
