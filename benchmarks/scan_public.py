@@ -1,9 +1,9 @@
 """How often the scan speaks up about public bundles: `python -m benchmarks.scan_public DIR`.
 
 DIR holds bundles of others, each a folder or a zip. For each bundle it counts what the scan reads in its configs
-(expressions and `_target_`s, each once a file) and what it finds, by kind: in files that are no configs, and in configs
-the names of code that the bundle brings itself, pickles that may run code, and the rest. The rest are the alarms to look
-at: a harmless name that is on no list is a false one. Nothing in DIR is run.
+(expressions and `_target_`s, each once a config) and what it finds, by kind: in files that are no configs, and in
+configs the names of code that the bundle brings itself, pickles that may run code, and the rest. The rest are the
+alarms to look at: a harmless name that is on no list is a false one. Nothing in DIR is run.
 """
 
 import sys
@@ -28,7 +28,7 @@ def kind_of(finding: SharingFinding) -> str:
 
 
 def judged(files: Files) -> int:
-    """How many expressions and targets the configs of a bundle hold."""
+    """How many expressions and targets each config of a bundle holds, each counted once a config."""
     count = 0
     for name in files.names:
         if name.lower().endswith(ENDINGS):
