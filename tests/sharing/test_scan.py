@@ -164,6 +164,14 @@ def test_sums_are_compared(tmp_path):
     }
 
 
+def test_one_file_is_scanned(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"\x80\x02cos\nsystem\nX\x01\x00\x00\x00x\x85R.")
+    (tmp_path / "train.json").write_text('{"a": "$1"}')
+    assert [finding.found for finding in scan(tmp_path / "model.pt")] == ["os.system"]
+    assert scan(tmp_path / "train.json") == []
+    assert scan(ROOT / "bundles/segan_transfer/models/model.pt") == []
+
+
 def test_nothing_to_scan_is_an_error(tmp_path):
     with pytest.raises(InputError, match="found no such file or folder"):
         scan(tmp_path / "none.zip")

@@ -36,7 +36,7 @@ def scan(path: str | Path) -> list[SharingFinding]:
     """Everything in a bundle that its user should not run unseen.
 
     Args:
-        path: a zip, or the folder of a bundle.
+        path: a zip, the folder of a bundle, or one file.
     """
     findings: list[SharingFinding] = []
     for files in open_files(Path(path)):

@@ -53,16 +53,18 @@ class Files:
 
 
 def open_files(path: Path) -> Iterator[Files]:
-    """Gives the files of a zip or a folder once, and closes what it opened.
+    """Gives the files of a zip or a folder once, and closes what it opened; any other file is given as it is.
 
     Raises:
         InputError: there is no such zip or folder.
     """
     if path.is_dir():
         yield _folder_files(path)
-    elif path.is_file():
+    elif path.is_file() and path.suffix.lower() == ".zip":
         with path.open("rb") as file:
             yield from _zip_files(path, file)
+    elif path.is_file():
+        yield Files([path.name], _places={path.name: path})
     else:
         raise InputError(f"{path}: found no such file or folder, expected a zip or the folder of a bundle; name one.")
 
