@@ -243,7 +243,7 @@ class Commands:
         """Look through a bundle of somebody else before anything in it runs; exit code 2 if something is found.
 
         Args:
-            path: a zip, or the folder of a bundle
+            path: a zip, the folder of a bundle, or one file, as weights
             json: file to write the findings to, for programs
         """
         from .sharing.scan import report, scan, write_json
