@@ -169,8 +169,9 @@ class SubjectCheck:
         voxels = self._try(lambda: read_voxels(volume))
         if voxels is None:
             return
+        faults = len(self.findings)
         self._try(lambda: require_finite(volume.path, voxels))
-        if voxels.min() == voxels.max():
+        if len(self.findings) == faults and voxels.min() == voxels.max():
             found = f"the same value everywhere ({voxels.flat[0]:g})"
             self._add(FileError(volume.path, found, "an image", "Export the image again.", "constant"), WARNING)
             return

@@ -6,6 +6,7 @@ network and the data set's check use the same functions, so that what the check 
 
 import gzip
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 
 from . import metaimage
@@ -33,6 +35,9 @@ _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RuntimeError,
     zlib.error, struct.error, ImageFileError, HeaderDataError,
 )  # fmt: skip
+
+_thread = threading.local()
+logger.addFilter(lambda record: not getattr(_thread, "quiet", False))
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def _open_nibabel(path: Path, held_by: Path, max_voxels: int, use_qform: bool) -
     packed = is_packed(path)
     _judge_size(path, spatial, channels, max_voxels)
     _judge_bytes(held_by, spatial, channels, claim.itemsize, claim.offset, packed, exact=not packed)
-    image: Any = nib.load(path)
+    image = _load_quietly(path)
     stored = np.dtype(image.get_data_dtype())
     affine, oriented = _affine_of(path, image, use_qform)
     _judge_extent(path, spatial, affine, max_voxels)
@@ -143,6 +148,15 @@ def _open_nibabel(path: Path, held_by: Path, max_voxels: int, use_qform: bool) -
         return data.reshape(spatial if channels == 1 else (*spatial, channels))
 
     return Volume(path, spatial, affine, channels, stored, voxels, oriented)
+
+
+def _load_quietly(path: Path) -> Any:
+    """What nibabel opens, without its remarks on stderr about fields that it sets right."""
+    _thread.quiet = True
+    try:
+        return nib.load(path)
+    finally:
+        _thread.quiet = False
 
 
 def _plain_voxels(image: Any) -> np.ndarray:
@@ -308,7 +322,7 @@ def require_same_grid(first: Volume, other: Volume) -> None:
             other.path,
             f"another grid than that of {first.path.name} ({grid_text(other)})",
             grid_text(first),
-            "Resample it (python -m ganglion data check DIR --fix DST), or convert the data with --resample-to first.",
+            "Convert with --resample-to first, or have it resampled: python -m ganglion data check DIR --fix DST.",
             "grid",
         )
 
