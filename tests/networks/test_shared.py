@@ -16,8 +16,8 @@ def whole_batch(dtype):
     return torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(dtype) * 3 + 1
 
 
-def norm(momentum):
-    layer = nn.BatchNorm2d(3, momentum=momentum)
+def norm(momentum, dtype=torch.float32):
+    layer = nn.BatchNorm2d(3, momentum=momentum, dtype=torch.promote_types(dtype, torch.float32))
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([0.5, -1.0, 2.0]))
         layer.bias.copy_(torch.tensor([0.0, 1.0, -1.0]))
@@ -29,8 +29,9 @@ def twice_with_gradient(layer, image):
     image = image.clone().requires_grad_()
     for _ in range(2):
         output = layer(image)
-        (output.float() ** 3).sum().backward()
-    parts = {"output": output.detach(), "image": image.grad, "weight": layer.weight.grad, "bias": layer.bias.grad}
+        (output.to(layer.weight.dtype) ** 3).sum().backward()
+    parts = {"output": output.detach(), "image": image.grad}
+    parts |= {f"gradient of {name}": parameter.grad for name, parameter in layer.named_parameters()}
     return {name: value.double() for name, value in {**parts, **layer.state_dict()}.items()}
 
 
@@ -39,16 +40,16 @@ def work(rank, folder, momentum, dtype):
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     share = whole_batch(dtype)[:4] if rank == 0 else whole_batch(dtype)[4:]
-    torch.save(twice_with_gradient(share_batch_norm(norm(momentum)), share), folder / f"{rank}.pt")
+    torch.save(twice_with_gradient(share_batch_norm(norm(momentum, dtype)), share), folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize(
-    ("momentum", "dtype", "close"), [(0.1, torch.float32, 1e-5), (None, torch.bfloat16, 0.1)], ids=["fp32", "bf16"]
+    ("momentum", "dtype", "close"), [(0.1, torch.float64, 1e-9), (None, torch.bfloat16, 0.1)], ids=["fp64", "bf16"]
 )
 def test_two_processes_equal_one(tmp_path, momentum, dtype, close):
     """Four items in one process, two in the other; gradients of the parameters add up."""
-    expected = twice_with_gradient(norm(momentum), whole_batch(dtype))
+    expected = twice_with_gradient(norm(momentum, dtype), whole_batch(dtype))
     context = multiprocessing.get_context("fork")
     pair = [context.Process(target=work, args=(rank, tmp_path, momentum, dtype)) for rank in range(2)]
     for process in pair:
@@ -64,7 +65,7 @@ def test_two_processes_equal_one(tmp_path, momentum, dtype, close):
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         assert torch.allclose(first[name], expected[name], rtol=close, atol=close), name
         assert torch.equal(first[name], second[name])
-    for name in ("weight", "bias"):
+    for name in ("gradient of weight", "gradient of bias"):
         assert torch.allclose(first[name] + second[name], expected[name], rtol=close, atol=100 * close), name
 
 
