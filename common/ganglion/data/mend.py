@@ -7,6 +7,7 @@ copy is checked like any other data set before its `dataset.json` stands.
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +148,8 @@ def _mend(seen: Examination, data: DataList, dst: Path, copy: bool, max_voxels: 
     for check in seen.subjects:
         if id(check) in dropped:
             continue
-        placed = _mend_subject(check, dst, copy, mending)
+        with tempfile.TemporaryDirectory() as scratch:
+            placed = _mend_subject(check, SubjectMend(check, dst, copy, Path(scratch)), mending)
         if placed is not None:
             sections[placed[0]].append(placed[1])
     content = {**json.loads((data.folder / FILE_NAME).read_text(encoding="utf-8-sig")), **sections}
@@ -160,10 +162,9 @@ def _mend(seen: Examination, data: DataList, dst: Path, copy: bool, max_voxels: 
     return mending
 
 
-def _mend_subject(check: SubjectCheck, dst: Path, copy: bool, mending: Mending) -> tuple[str, dict[str, Any]] | None:
+def _mend_subject(check: SubjectCheck, work: SubjectMend, mending: Mending) -> tuple[str, dict[str, Any]] | None:
     """The list and the entry of a subject in the copy; None if it is left out."""
     asked = [finding for finding in check.findings if _asks(finding)]
-    work = SubjectMend(check, dst, copy)
     try:
         images = work.images()
     except NotSafe as reason:
@@ -171,7 +172,7 @@ def _mend_subject(check: SubjectCheck, dst: Path, copy: bool, mending: Mending) 
             own = work.culprit is None or finding.file == work.culprit
             why = str(reason) if own else "its subject is left out because of another file"
             mending.deeds.append(Deed(finding, False, why))
-        shutil.rmtree(dst / check.subject, ignore_errors=True)
+        shutil.rmtree(work.dst / check.subject, ignore_errors=True)
         return None
     section, label, moved = check.section, None, ""
     try:

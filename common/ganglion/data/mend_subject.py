@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +35,7 @@ class SubjectMend:
         check: the subject as it was checked.
         dst: the copy's folder.
         copy: copy flawless files instead of linking to them.
+        scratch: a folder for links that nobody keeps.
 
     Attributes:
         done: file -> what was done with it.
@@ -43,7 +43,7 @@ class SubjectMend:
         culprit: the file that could not be mended, None if it is not one file.
     """
 
-    def __init__(self, check: SubjectCheck, dst: Path, copy: bool) -> None:
+    def __init__(self, check: SubjectCheck, dst: Path, copy: bool, scratch: Path) -> None:
         self.check = check
         self.dst = dst
         self.copy = copy
@@ -51,7 +51,7 @@ class SubjectMend:
         self.general: list[str] = []
         self.culprit: str | None = None
         self._like: Volume | None = None
-        self._scratch = tempfile.TemporaryDirectory()
+        self._scratch = scratch
         self._errors = [finding for finding in check.findings if finding.level == ERROR]
 
     def images(self) -> list[str]:
@@ -154,7 +154,7 @@ class SubjectMend:
     def _renamed(self, file: Path) -> Path:
         """A link to the file under the name that its content asks for."""
         name = file.name[: -len(".gz")] if file.name.lower().endswith(".gz") else f"{file.name}.gz"
-        link = Path(self._scratch.name) / name
+        link = self._scratch / name
         link.symlink_to(file.resolve())
         return link
 
