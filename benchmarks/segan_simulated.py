@@ -60,6 +60,8 @@ ROWS = {
     "first stage, no Dice": Row(("variants/no_dice",)),
     "second stage": Row((), "large", "first stage"),
     "second stage, no critic": Row(("variants/no_critic",), "large", "first stage, no critic"),
+    "second stage, layer mean": Row(("variants/layer_mean",), "large", "first stage, layer mean"),
+    "third stage, layer mean": Row(("variants/layer_mean",), "huge", "second stage, layer mean"),
     "reference": Row((), "huge", "second stage"),
     "no critic": Row(("variants/no_critic",), "huge", "second stage, no critic"),
     "flair, first stage": Row(("variants/flair",)),
@@ -75,6 +77,7 @@ PAIRS = (
     ("first stage, layer mean", "first stage, no critic"),
     ("second stage", "second stage, no critic"),
     ("reference", "no critic"),
+    ("third stage, layer mean", "no critic"),
     ("flair", "flair, first stage"),
 )
 RESULTS = Path("docs/results/segan_simulated.json")

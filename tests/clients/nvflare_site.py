@@ -25,8 +25,7 @@ def main() -> None:
         weights = ExchangeObject(weights=received.params)
         metrics = algo.evaluate(weights).metrics
         algo.train(weights)
-        sent = {name: value.numpy() for name, value in algo.get_weights().weights.items()}
-        flare.send(flare.FLModel(params=sent, metrics=metrics))
+        flare.send(flare.FLModel(params=algo.get_weights().weights, metrics=metrics))
     algo.finalize()
 
 
