@@ -106,8 +106,9 @@ def _plain_step(
         first.backward()
         optimizers["critic"].step()
         with torch.no_grad():
-            for weight in critic.parameters() if limit else ():
-                weight.clamp_(-limit, limit)
+            for layer in critic.modules() if limit else ():
+                if isinstance(layer, torch.nn.Conv2d):
+                    layer.weight.clamp_(-limit, limit)
         critic.requires_grad_(False)
         probability = segmenter(image).sigmoid()
         with torch.no_grad():
