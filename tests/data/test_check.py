@@ -29,7 +29,7 @@ def test_flawless_data_has_no_finding(dataset):
     assert check_dataset(dataset(), workers=2, progress=True) == []
 
 
-def test_missing_surplus_and_misplaced_contrasts(dataset):
+def test_missing_surplus_and_misplaced_contrasts(dataset, counted):
     folder = dataset()
     change(folder, lambda c: c["training"][0]["image"].pop())
     assert "found 3 images of subject a, expected 4: T1, T1ce, T2, FLAIR" in str(only(folder))
@@ -41,9 +41,10 @@ def test_missing_surplus_and_misplaced_contrasts(dataset):
     found = [str(finding) for finding in check_dataset(folder)]
     assert len(found) == 4
     assert "a_FLAIR.nii.gz: found a file named FLAIR, expected T1 in this place" in found[0]
+    counted("faulty inputs", 3)
 
 
-def test_missing_and_truncated_files(dataset, save):
+def test_missing_and_truncated_files(dataset, save, counted):
     folder = dataset()
     (folder / "a" / "a_T2.nii.gz").unlink()
     path = folder / "c" / "c_FLAIR.nii.gz"
@@ -53,11 +54,12 @@ def test_missing_and_truncated_files(dataset, save):
     assert missing.found == "no file"
     assert truncated.file.endswith("c_FLAIR.nii.gz")
     assert "truncated" in truncated.found
+    counted("faulty inputs", 2)
 
 
 @pytest.mark.parametrize("name", ["a_T2", "a_label"])
 @pytest.mark.parametrize("what", ["shape", "affine"])
-def test_other_grids(dataset, save, label, name, what):
+def test_other_grids(dataset, save, label, name, what, counted):
     folder = dataset()
     data = (label if name == "a_label" else None) if what == "affine" else np.full((6, 7, 4), 2, dtype=np.uint8)
     if what == "shape":
@@ -69,9 +71,10 @@ def test_other_grids(dataset, save, label, name, what):
         "a's image", "image of a"
     )
     assert "6x7x5, 1.00x1.00x1.00 mm" in finding.expected
+    counted("faulty inputs")
 
 
-def test_label_codes(dataset, save, label):
+def test_label_codes(dataset, save, label, counted):
     folder = dataset()
     save(folder / "a" / "a_label.nii.gz", np.where(label == 3, 4, label).astype(np.uint8))
     save(folder / "b" / "b_label.nii.gz", (label + 5).astype(np.uint8))
@@ -83,6 +86,7 @@ def test_label_codes(dataset, save, label):
     assert "no whole numbers" in fractions.found
     change(folder, lambda c: c.update(label_map={str(i + 5): i for i in range(4)}))
     assert not [f for f in check_dataset(folder) if f.file.endswith("b_label.nii.gz")]
+    counted("faulty inputs", 2)
 
 
 def test_empty_label_is_an_error_in_training_and_a_warning_else(dataset, save, label):
@@ -101,16 +105,17 @@ def test_labels_of_the_file_decide_which_codes_are_allowed(dataset):
     assert "expected a subset of {0, 1}" in str(found[0])
 
 
-def test_missing_label(dataset):
+def test_missing_label(dataset, counted):
     folder = dataset()
     change(folder, lambda c: c["training"][0].pop("label"))
     change(folder, lambda c: c["test"][0].pop("label"))
     assert [f.level for f in check_dataset(folder)] == ["error", "warning"]
     change(folder, lambda c: c.update(unlabeled=c["training"][:1] + c["test"], training=c["training"][1:], test=[]))
     assert check_dataset(folder) == []
+    counted("faulty inputs")
 
 
-def test_nonfinite_and_constant_images(dataset, save):
+def test_nonfinite_and_constant_images(dataset, save, counted):
     folder = dataset()
     data = np.random.default_rng(5).normal(size=(6, 7, 5)).astype(np.float32)
     data[1, 2, 3], data[4, 4, 4] = np.nan, np.nan
@@ -120,9 +125,10 @@ def test_nonfinite_and_constant_images(dataset, save):
     assert broken.found == "2 NaN voxels, the first at index (1, 2, 3)"
     assert constant.level == "warning"
     assert "the same value everywhere (0)" in constant.found
+    counted("faulty inputs")
 
 
-def test_kinds_of_file(dataset, save):
+def test_kinds_of_file(dataset, save, counted):
     folder = dataset()
     save(folder / "a" / "a_T1.nii.gz", np.ones((6, 7, 5), dtype=np.complex64))
     save(folder / "b" / "b_T1.nii.gz", np.random.default_rng(0).normal(size=(6, 7, 5, 2)).astype(np.float32))
@@ -131,15 +137,17 @@ def test_kinds_of_file(dataset, save):
     assert found[0].startswith("complex voxels")
     assert found[1] == "a 4-D file of 2 volumes"
     assert found[2].startswith("RGB")
+    counted("faulty inputs", 3)
 
 
-def test_4d_files(dataset, save):
+def test_4d_files(dataset, save, counted):
     folder = dataset(training=[{"subject": "a", "image": "a/a.nii.gz", "label": "a/a_label.nii.gz"}])
     data = np.random.default_rng(0).normal(size=(6, 7, 5, 4)).astype(np.float32)
     save(folder / "a" / "a.nii.gz", data)
     assert check_dataset(folder) == []
     save(folder / "a" / "a.nii.gz", data[..., :3])
     assert "found 3 channels, expected 4: T1, T1ce, T2, FLAIR" in str(only(folder))
+    counted("faulty inputs")
 
 
 def test_paths_outside(dataset):
@@ -161,15 +169,16 @@ def test_links_that_lead_outside_are_told(dataset, tmp_path):
     assert "links to files in 1 folders outside" in finding.found
 
 
-def test_subject_in_two_lists_and_twice_in_one(dataset):
+def test_subject_in_two_lists_and_twice_in_one(dataset, counted):
     folder = dataset()
     change(folder, lambda c: c["test"].append(c["training"][0]))
     assert "subject a in 'training' and 'test'" in only(folder).found
     change(folder, lambda c: c["test"].__setitem__(1, c["test"][0]))
     assert "subject d in 'test' and 'test'" in only(folder).found
+    counted("faulty inputs", 2)
 
 
-def test_same_content_under_other_names(dataset):
+def test_same_content_under_other_names(dataset, counted):
     folder = dataset()
     twin = (folder / "a" / "a_T2.nii.gz").read_bytes()
     (folder / "d" / "d_T2.nii.gz").write_bytes(twin)
@@ -178,9 +187,10 @@ def test_same_content_under_other_names(dataset):
     assert within.file.endswith("b_T1ce.nii.gz")
     assert across.file.endswith("d_T2.nii.gz")
     assert "a_T2.nii.gz again ('training', now 'test')" in across.found
+    counted("faulty inputs", 2)
 
 
-def test_it_goes_on_through_the_list(dataset, save):
+def test_it_goes_on_through_the_list(dataset, save, counted):
     """Every subject has another fault; each is found in one go."""
     folder = dataset()
     (folder / "a" / "a_T1.nii.gz").write_bytes(b"")
@@ -193,6 +203,7 @@ def test_it_goes_on_through_the_list(dataset, save):
         "c_label.nii.gz",
         "d_FLAIR.nii.gz",
     ]
+    counted("faulty inputs", 4)
 
 
 def test_unusable_folders_are_one_finding(tmp_path):

@@ -18,7 +18,7 @@ ESCAPES = {
     "..": "which leaves the data folder",
     "/etc/passwd": "which leaves the data folder",
     "//server/share/secret.nii": "which leaves the data folder",
-    "C:\\Users\\secret.nii": "which leaves the data folder",
+    "C:/secret.nii": "which leaves the data folder",
     "C:secret.nii": "which leaves the data folder",
     "\\secret.nii": "which leaves the data folder",
     "\\\\server\\share\\secret.nii": "which leaves the data folder",
