@@ -124,7 +124,7 @@ def test_numbers_beyond_float32_are_refused_or_replaced(preprocessing, tmp_path,
         parser.get_parsed_content("load")({"image": str(tmp_path / "s_T1.nii")})
 
 
-@pytest.mark.parametrize(("kind", "scale"), itertools.product([np.int16, np.float32], [1.0, -1.0]))
+@pytest.mark.parametrize(("kind", "scale"), list(itertools.product([np.int16, np.float32], [1.0, -1.0])))
 def test_sign_and_type_of_an_image_do_not_hide_it(preprocessing, tmp_path, kind, scale):
     """An image of negative numbers is cropped and scaled like any other: nothing of its head is lost."""
     data = np.zeros((40, 40, 20), dtype=kind)
