@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import nvflare.client as flare
+import torch
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.exchange_object import ExchangeObject
 
@@ -25,7 +26,9 @@ def main() -> None:
         weights = ExchangeObject(weights=received.params)
         metrics = algo.evaluate(weights).metrics
         algo.train(weights)
-        flare.send(flare.FLModel(params=algo.get_weights().weights, metrics=metrics))
+        sent = algo.get_weights().weights
+        torch.save(sent, home / "sent.pt")
+        flare.send(flare.FLModel(params=sent, metrics=metrics))
     algo.finalize()
 
 
