@@ -28,17 +28,20 @@ def bundle(tmp_path):
     (root / "configs").mkdir(parents=True)
     (root / "models").mkdir()
     (root / "configs" / "train.json").write_text("{}")
+    (root / "configs" / "metadata.json").write_text('{"version": "1.2.3"}')
     (root / "models" / "model.pt").write_bytes(b"weights")
     return root
 
 
 @pytest.mark.parametrize("out", ["demo", "a b/demo", "it's", 'a"b$c', "/tmp/x"])
 def test_lines_mean_the_words_in_a_shell(out):
-    steps = plan(Path(out), SETTINGS)
-    assert [step.name for step in steps] == ["cohort", "before", "training", "after", "inference"]
+    steps = plan(Path(out), SETTINGS, "1.2.3")
+    names = ["cohort", "before", "training", "after", "pack", "unpack", "inference"]
+    assert [step.name for step in steps] == names
     for step in steps:
         assert shlex.split(step.line) == list(step.words)
-    for step in steps[1:]:
+    assert f"{out}/zip/segan_transfer_v1.2.3.zip" in steps[5].words
+    for step in (*steps[1:4], steps[6]):
         assert step.words[:4] == ("python", "-m", "monai.bundle", "run")
     config = steps[1].words[steps[1].words.index("--config_file") + 1]
     names = [f"{out}/segan_transfer/configs/{name}.json" for name in ("inference", "evaluate")]
@@ -150,7 +153,8 @@ def pretend_command(step, log):
     if step.name == "cohort":
         pretend_cohort(folder, step.total - 1)
         return
-    (folder / {"training": "run", "inference": "new_scans"}.get(step.name, step.name)).mkdir()
+    made = {"training": "run", "inference": "new_scans", "pack": "zip", "unpack": "elsewhere"}
+    (folder / made.get(step.name, step.name)).mkdir()
     if step.name == "training":
         (folder / "run" / "history.csv").write_text("epoch,critic/loss,segmenter/loss,val/dice\n1,-0.1,0.5,0.6\n")
     if step.name not in ("before", "after"):
@@ -208,5 +212,6 @@ def test_whole_demo(tmp_path):
     scores = json.loads((tmp_path / "ganglion_demo" / "after" / "scores.json").read_text())
     assert scores["summary"]["whole tumour"]["dice"]["n"] == 2
     assert list((tmp_path / "ganglion_demo" / "new_scans").glob("*_pred.nii.gz"))
+    assert list((tmp_path / "ganglion_demo" / "elsewhere" / "segan_transfer").glob("ganglion_*/networks"))
     assert (tmp_path / "ganglion_demo" / "report.html").is_file()
     assert digest(ROOT / "bundles" / "segan_transfer") == before

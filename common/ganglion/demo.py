@@ -21,7 +21,7 @@ BUNDLE = "segan_transfer"
 BUNDLE_VARIABLE = "GANGLION_BUNDLE"
 PACKAGE = str(__package__)
 MARKER = ".demo.json"
-OURS = ("data", BUNDLE, "run", "before", "after", "new_scans", "logs", "report.html", "picture.png")
+OURS = ("data", BUNDLE, "run", "before", "after", "zip", "elsewhere", "new_scans", "logs", "report.html", "picture.png")
 SHIPPED, TUNED = "shipped weights", "after training"
 
 
@@ -44,7 +44,7 @@ def demo(
     spacing: float = 2.0,
     bundle: str | None = None,
 ) -> Path:
-    """Simulate scans, score the shipped weights, train on, score again, label a new scan, write a report.
+    """Simulate scans, score the shipped weights, train on, score again, pass the bundle on, write a report.
 
     Args:
         out: folder for everything that is written; it may hold a former demonstration, which is replaced.
@@ -66,7 +66,8 @@ def demo(
     reuse = prepare_folder(folder, settings)
     shutil.copytree(source, folder / BUNDLE, ignore=shutil.ignore_patterns("runs", "eval", "data"))
     print(f"Demonstration on simulated scans, not patients. Everything is written to {folder}, nothing else.")
-    steps = plan(folder, settings)
+    release = json.loads((source / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
+    steps = plan(folder, settings, release)
     for number, step in enumerate(steps, start=1):
         kept = reuse and step.name == "cohort"
         print(f"[{number}/{len(steps)}] {step.title}{' (kept)' if kept else ''}\n{step.line}", flush=True)
@@ -136,9 +137,9 @@ def splits_of(subjects: int) -> tuple[int, int, int]:
     return subjects - test - validation, validation, test
 
 
-def plan(folder: Path, settings: Settings) -> list[Step]:
-    """The commands, in order."""
-    return [_cohort_step(folder, settings), *_bundle_steps(folder, settings)]
+def plan(folder: Path, settings: Settings, release: str) -> list[Step]:
+    """The commands, in order; the release is the bundle's version, which its zip is named by."""
+    return [_cohort_step(folder, settings), *_bundle_steps(folder, settings), *_sharing_steps(folder, release)]
 
 
 def _cohort_step(folder: Path, settings: Settings) -> Step:
@@ -161,20 +162,17 @@ def _cohort_step(folder: Path, settings: Settings) -> Step:
 def _bundle_steps(folder: Path, settings: Settings) -> list[Step]:
     epochs, (_, _, test) = settings.epochs, splits_of(settings.subjects)
     root = folder / BUNDLE
-    served = f"{root}/configs/inference.json"
-    scored = str([served, f"{root}/configs/evaluate.json"])
+    scored = str([f"{root}/configs/inference.json", f"{root}/configs/evaluate.json"])
 
     def words(run: str, config: str, output: str, *more: str) -> tuple[str, ...]:
-        start = ("python", "-m", "monai.bundle", "run", run, "--config_file", config, "--bundle_root", str(root))
-        return (*start, "--dataset_dir", f"{folder}/data", "--output_dir", f"{folder}/{output}", *more)
-
-    def predictions(output: str) -> Callable[[], int]:
-        return lambda: len(list((folder / output).glob("*_pred.nii.gz")))
+        return _monai_words(folder, root, run, config, output, *more)
 
     tuned = str([f"{root}/configs/train.json", f"{root}/configs/variants/fine_tune.json"])
     knobs = ("--epochs", str(epochs), "--val_interval", str(max(1, epochs // 4)))
     return [
-        Step("before", "Score the shipped weights", words("evaluating", scored, "before"), test, predictions("before")),
+        Step(
+            "before", "Score the shipped weights", words("evaluating", scored, "before"), test, _count(folder, "before")
+        ),
         Step(
             "training",
             f"Train for {epochs} epochs, critic against segmenter, from the shipped weights",
@@ -182,15 +180,47 @@ def _bundle_steps(folder: Path, settings: Settings) -> list[Step]:
             epochs,
             lambda: _rows(folder / "run" / "history.csv"),
         ),
-        Step("after", "Score the trained weights", words("evaluating", scored, "after"), test, predictions("after")),
+        Step("after", "Score the trained weights", words("evaluating", scored, "after"), test, _count(folder, "after")),
+    ]
+
+
+def _sharing_steps(folder: Path, release: str) -> list[Step]:
+    archive, root = folder / "zip" / f"{BUNDLE}_v{release}.zip", folder / "elsewhere" / BUNDLE
+    served = f"{root}/configs/inference.json"
+    ours = ("python", "-m", PACKAGE)
+    return [
+        Step(
+            "pack",
+            "Pack the trained bundle and its library into one zip",
+            (*ours, "pack", f"{folder}/{BUNDLE}", "--out", f"{folder}/zip"),
+            1,
+            lambda: int(archive.exists()),
+        ),
+        Step(
+            "unpack",
+            "Unpack it elsewhere, once everything in it was looked at",
+            (*ours, "unpack", str(archive), f"{folder}/elsewhere"),
+            1,
+            lambda: int(root.exists()),
+        ),
         Step(
             "inference",
-            "Label a scan that has no label",
-            words("inference", served, "new_scans", "--section", "unlabeled"),
+            "Label a scan that has no label, with the bundle that came out of the zip and the library inside it",
+            _monai_words(folder, root, "inference", served, "new_scans", "--section", "unlabeled"),
             1,
-            predictions("new_scans"),
+            _count(folder, "new_scans"),
         ),
     ]
+
+
+def _monai_words(folder: Path, root: Path, run: str, config: str, output: str, *more: str) -> tuple[str, ...]:
+    start = ("python", "-m", "monai.bundle", "run", run, "--config_file", config, "--bundle_root", str(root))
+    return (*start, "--dataset_dir", f"{folder}/data", "--output_dir", f"{folder}/{output}", *more)
+
+
+def _count(folder: Path, output: str) -> Callable[[], int]:
+    """How many volumes a step has labelled."""
+    return lambda: len(list((folder / output).glob("*_pred.nii.gz")))
 
 
 def execute(step: Step, log: Path) -> None:
@@ -246,7 +276,7 @@ def _report(folder: Path, lines: Sequence[str], settings: Settings) -> Path:
         commands=lines,
         notes=[note],
         simulated=True,
-        logs=[folder / "logs" / name for name in ("4_after.log", "5_inference.log")],
+        logs=[folder / "logs" / name for name in ("4_after.log", "7_inference.log")],
     )
 
 
