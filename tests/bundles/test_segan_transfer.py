@@ -123,8 +123,9 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
 
 
 def test_the_sweep_found_all_variants():
-    assert len(VARIANTS) == 16
-    assert {"paper", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "frozen_critic"} <= set(VARIANTS)
+    assert len(VARIANTS) == 17
+    wanted = {"paper", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "map_distance", "frozen_critic"}
+    assert wanted <= set(VARIANTS)
 
 
 def test_a_frozen_critic_stays_as_it_was_given(bundle, brats_cohort, tmp_path):

@@ -114,7 +114,7 @@ def test_files_on_another_grid_are_resampled_on_request(tmp_path, save):
     save(tmp_path / "src" / "s_T1.nii.gz")
     save(tmp_path / "src" / "s_label.nii.gz", fine, half)
     convert("folder", tmp_path / "src", tmp_path / "a", label_map={})
-    assert "convert the data with --resample-to first" in str(check_dataset(tmp_path / "a")[0])
+    assert "Convert with --resample-to first" in str(check_dataset(tmp_path / "a")[0])
     done = convert("folder", tmp_path / "src", tmp_path / "b", resample_to="first", label_map={})
     assert "s_label_resampled.nii.gz: resampled to the grid of s_T1.nii.gz" in done.summary()
     assert [finding.level for finding in check_dataset(tmp_path / "b")] == ["note"]

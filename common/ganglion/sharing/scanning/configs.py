@@ -138,7 +138,7 @@ def _judge_target(value: Any, configs: Configs, item: Item) -> Iterator[Fault]:
     else:
         why = refuse_name(value, configs.scope.libraries)
         if why is not None:
-            yield value, why
+            yield value or "no name", why
 
 
 def _judge_string(value: str, configs: Configs, item: Item) -> Iterator[Fault]:
