@@ -23,6 +23,7 @@ from ..errors import InputError
 from ..keys import CHANNELS, CODES, IMAGE, LABEL, SECTIONS, SUBJECT
 from .findings import FileError
 from .naming import canonical_contrast, contrast_of, safe_subject, subject_of
+from .whole import written_whole
 
 FILE_NAME = "dataset.json"
 _HOW = (
@@ -165,9 +166,8 @@ def write_dataset_json(dataset_dir: str | Path, content: Mapping[str, Any]) -> P
     folder = Path(dataset_dir)
     folder.mkdir(parents=True, exist_ok=True)
     content = {**content, "numTraining": len(content.get("training", []))}
-    part = folder / f".{FILE_NAME}.part"
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, folder / FILE_NAME)
+    with written_whole(folder / FILE_NAME) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     read_dataset_json(folder)
     return folder / FILE_NAME
 

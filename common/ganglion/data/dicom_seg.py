@@ -7,7 +7,6 @@ It lies in the series' frame of reference, slice upon slice; a prediction may ha
 from __future__ import annotations
 
 import fnmatch
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from ..errors import InputError
 from ..keys import TISSUES, TUMOUR
 from .codes import codes_found
 from .dicom_series import Series, Stack, import_pydicom, read_series
+from .extras import import_extra
 from .findings import FileError
 from .inputs import open_label
 from .volumes import Volume, grid_text, read_voxels, same_grid
+from .whole import written_whole
 
 # Sets of labels that a prediction can have; what the codes of a file mean cannot be told by the file.
 LABEL_SETS: dict[str, dict[int, str]] = {
@@ -109,22 +110,14 @@ def write_dicom_seg(
         raise FileError(path, "no voxel with a label", "something to mark", "There is nothing to store for this case.")
     made = _make(highdicom, chosen, segments, list(names.values()))
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    try:
+    with written_whole(target) as part:
         made.save_as(part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
     return Written(target, counts, chosen.name)
 
 
 def _import_highdicom(where: Path) -> Any:
-    try:
-        import highdicom
-    except ImportError as error:
-        mend = "Run: pip install highdicom (the extra 'dicom')"
-        raise FileError(where, "no highdicom to write it", "highdicom installed", mend) from error
-    return highdicom
+    mend = "Run: pip install highdicom (the extra 'dicom')"
+    return import_extra("highdicom", "highdicom", where, "no highdicom to write it", mend)
 
 
 def _names(path: Path, found: Sequence[int], labels: str | Mapping[int, str]) -> dict[int, str]:

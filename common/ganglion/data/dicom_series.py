@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .extras import import_extra
 from .findings import FileError
 from .nifti import without_loss, write_volume
 from .volumes import MAX_VOXELS, Volume
@@ -43,12 +44,8 @@ _DCM2NIIX = "Convert it with dcm2niix and use the layout 'folder'."
 
 def import_pydicom(where: Path) -> Any:
     """The package pydicom; an error that says how to install it if it is not there."""
-    try:
-        import pydicom
-    except ImportError as error:
-        mend = "Run: pip install 'pydicom>=3' (the extra 'dicom')"
-        raise FileError(where, "DICOM and no pydicom to read it", "pydicom installed", mend) from error
-    return pydicom
+    mend = "Run: pip install 'pydicom>=3' (the extra 'dicom')"
+    return import_extra("pydicom", "pydicom", where, "DICOM and no pydicom to read it", mend)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from .check import examine
 from .findings import ERROR, LEVELS, FileError, Finding, report
 from .mend import Mending, mend_dataset, require_apart
 from .volumes import MAX_VOXELS
+from .whole import written_whole
 
 SCHEMA = 1
 
@@ -89,9 +90,9 @@ def write_findings(
     if mending is not None:
         content["mending"] = _answers(mending, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")
-    os.replace(part, path)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _answers(mending: Mending, folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .onto_grid import onto_grid
 from .volumes import Volume
 
 _MOST_BROKEN = 0.01  # share of NaN and Inf voxels that may lie inside the head
@@ -40,8 +41,6 @@ def on_grid_of(voxels: np.ndarray, volume: Volume, like: Volume, is_label: bool)
     Raises:
         NotSafe: if the two do not lie in one place, so that the headers rather than the grids differ.
     """
-    from scipy.ndimage import affine_transform
-
     marked = voxels != 0
     share = _share_inside(np.argwhere(marked), volume.affine, like)
     least = _LABEL_INSIDE if is_label else _INSIDE
@@ -53,10 +52,7 @@ def on_grid_of(voxels: np.ndarray, volume: Volume, like: Volume, is_label: bool)
         covered = _share_inside(np.argwhere(np.ones(like.shape, dtype=bool)), like.affine, volume)
         if covered < _COVERS:
             raise NotSafe(f"it covers only {covered:.0%} of the grid of {like.path.name}")
-    between = np.linalg.inv(volume.affine) @ like.affine
-    result = affine_transform(
-        voxels, between[:3, :3], between[:3, 3], output_shape=like.shape, order=0 if is_label else 1, mode="constant"
-    )
+    result = onto_grid(voxels, volume, like, order=0 if is_label else 1)
     if marked.any() and not result.any():
         raise NotSafe(f"nothing of it is left on the grid of {like.path.name}")
     return np.asarray(result, dtype=np.float32)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..extras import import_extra
 from ..findings import FileError
 from ..naming import stem
 from .bids_codes import meaning_of
@@ -67,16 +68,13 @@ def find(
 
 def _indexed(src: Path, leave_out: Path | None, notes: list[str]) -> tuple[list[Any], list[Any]]:
     """Images that may be inputs, and those that may be labels."""
-    try:
-        from bids import BIDSLayout, BIDSLayoutIndexer
-    except ImportError as error:
-        raise FileError(src, "no pybids to read it", "pybids installed", "Run: pip install pybids") from error
+    bids = import_extra("bids", "pybids", src, "no pybids to read it", "Run: pip install pybids")
     root = _description(src)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pybids cannot index is listed below, by name
-        indexer = BIDSLayoutIndexer(validate=False, index_metadata=False)
+        indexer = bids.BIDSLayoutIndexer(validate=False, index_metadata=False)
         pipelines = _pipelines(src, notes)
-        layout = BIDSLayout(src, validate=False, derivatives=pipelines or False, indexer=indexer)
+        layout = bids.BIDSLayout(src, validate=False, derivatives=pipelines or False, indexer=indexer)
     own = [file for file in layout.get(scope="self", extension=[".nii", ".nii.gz"]) if _kept(file, leave_out)]
     derived = [
         file

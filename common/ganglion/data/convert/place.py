@@ -10,7 +10,9 @@ import numpy as np
 
 from ..findings import FileError
 from ..naming import ENDINGS
+from ..onto_grid import onto_grid
 from ..volumes import Volume, open_volume, read_voxels, same_grid
+from ..whole import written_whole
 from .cases import Case, Made
 
 
@@ -62,21 +64,16 @@ class Placer:
         ending = next(ending for ending in ENDINGS if file.name.lower().endswith(ending))
         target = self._target(f"{subject}/{subject}{suffix}{ending}", replace=False)
         if self.copy:
-            part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(file, part)
-            os.replace(part, target)
+            with written_whole(target) as part:
+                shutil.copyfile(file, part)
         else:
             self._link(absolute, target)
         return target.relative_to(self.folder).as_posix()
 
     def _make(self, image: Made, subject: str, suffix: str, like: Volume | None, order: int) -> str:
         target = self._target(f"{subject}/{subject}{suffix}.nii.gz", replace=False)
-        part = target.with_name(f".{target.name}.part")
-        try:
+        with written_whole(target) as part:
             image.write(part)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
         if like is not None and not same_grid(like, volume := open_volume(target)):
             self._resample(volume, like, target, order)
         return target.relative_to(self.folder).as_posix()
@@ -107,13 +104,8 @@ class Placer:
 
 def write_resampled(volume: Volume, like: Volume, target: Path, order: int) -> None:
     """Write a 3-D volume on another's grid: linear for images (`order` 1), nearest for labels (0), 0 outside."""
-    from scipy.ndimage import affine_transform
-
     if volume.channels > 1:
         raise FileError(volume.path, "a 4-D file on another grid", "a 3-D file", "Split it (nibabel.four_to_three).")
-    between = np.linalg.inv(volume.affine) @ like.affine
-    data = affine_transform(
-        read_voxels(volume), between[:3, :3], between[:3, 3], output_shape=like.shape, order=order, mode="constant"
-    )
+    data = onto_grid(read_voxels(volume), volume, like, order)
     data = data.astype(np.int16) if order == 0 else data.astype(np.float32)
     nib.save(nib.Nifti1Image(data, like.affine), target)

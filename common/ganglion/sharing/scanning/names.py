@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
-from ..library import library_files, library_name
+from ..library import library_files
 from .allowed import CLASS_FAMILIES, NAMES
 from .allowed_monai import LOOKS_UP_NAMES, PACKAGES, STEPS
 
@@ -153,8 +153,3 @@ def _modules_of(part: str) -> list[str]:
 @lru_cache(maxsize=1)
 def _library_sources() -> dict[str, str]:
     return {name: content.decode() for name, content in library_files().items() if name.endswith(".py")}
-
-
-def own_library() -> str:
-    """The name by which the library that scans was imported."""
-    return library_name()
