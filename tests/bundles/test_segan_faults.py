@@ -20,18 +20,11 @@ from pathlib import Path
 import pytest
 import torch
 from ignite.engine import Events
+from segan_quick import QUICK
 
 from ganglion.engines.handlers.checkpoint import load_plain
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
-QUICK = {
-    "epochs": 1,
-    "val_interval": 1,
-    "volumes_per_batch": 2,
-    "slices_per_volume": 2,
-    "width": 4,
-    "tensorboard": False,
-}
 
 
 class Inject:

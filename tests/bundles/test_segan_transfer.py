@@ -12,18 +12,11 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
+from segan_quick import QUICK
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
 CONFIGS = BUNDLE / "configs"
 VARIANTS = sorted(path.stem for path in (CONFIGS / "variants").glob("*.json"))
-QUICK = {
-    "epochs": 1,
-    "val_interval": 1,
-    "volumes_per_batch": 2,
-    "slices_per_volume": 2,
-    "width": 4,
-    "tensorboard": False,
-}
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from found_bundles import BUNDLES
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
 QUICK = {"val_interval": 1, "tensorboard": False, "volumes_per_batch": 2, "slices_per_volume": 2, "width": 4}
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:executing the bundle config")]
 SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}

@@ -8,13 +8,11 @@ from types import SimpleNamespace
 
 import monai.bundle.scripts
 import pytest
+from found_bundles import BUNDLES
 from monai.bundle import download, push_to_hf_hub
 
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
-
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
 
 
 class Hub:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from found_bundles import BUNDLES, ROOT, network_of
 from monai.bundle import ConfigParser, ckpt_export, create_workflow, onnx_export, verify_metadata, verify_net_in_out
 from packaging.requirements import Requirement
 
@@ -23,8 +24,6 @@ from ganglion.sharing.metadata import SCHEMA_FILE
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
 
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
 LARGEST = 25 * 2**20  # bytes of one file that the zoo keeps in its repository
 # Scripts that a foreign program gives to Python first: no library of ours but the zip's, and no network.
 ALONE = """
@@ -247,14 +246,6 @@ def test_no_property_of_monai_is_missing(kind, name, folder, brats_cohort, monke
 
 
 # --- the network ------------------------------------------------------------------------------------------------
-
-
-def network_of(folder: Path) -> torch.nn.Module:
-    parser = ConfigParser()
-    parser.read_config(str(folder / "configs" / "inference.json"))
-    network = parser.get_parsed_content("network_def").eval()
-    network.load_state_dict(torch.load(folder / "models" / "model.pt", weights_only=True))
-    return network
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

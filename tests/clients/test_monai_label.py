@@ -15,13 +15,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from found_bundles import BUNDLES
 
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(3000)]
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
 # torchvision has no build for this torch on a CPU. MONAI Label imports two functions that draw pictures, and calls
 # neither for what is asked here.
 PICTURES = "def make_grid(*args, **options):\n    raise NotImplementedError\n\n\nsave_image = make_grid\n"

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from found_bundles import BUNDLES
 
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(3000)]
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)

@@ -11,10 +11,9 @@ import venv
 from pathlib import Path
 
 import pytest
+from found_bundles import BUNDLES
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in (ROOT / "bundles").glob("*/configs/metadata.json"))
 HOOK = """
 import sys
 

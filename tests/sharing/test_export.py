@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser
+from found_bundles import BUNDLES, ROOT, network_of
 
 from ganglion.cli import main
 from ganglion.errors import InputError
@@ -22,8 +22,6 @@ from ganglion.sharing.export_formats import FORMATS
 from .test_export_formats import skip_without
 from .toy_export import change, make_bundle
 
-ROOT = Path(__file__).parents[2]
-BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
 PERSON = "jane_doe_1970"
 
 
@@ -59,14 +57,6 @@ def reload(path: Path):
     return lambda image: torch.from_numpy(session.run(["pred"], {"image": image.numpy()})[0])
 
 
-def checkpoint(bundle: Path) -> torch.nn.Module:
-    parser = ConfigParser()
-    parser.read_config(str(bundle / "configs" / "inference.json"))
-    network = parser.get_parsed_content("network_def").eval()
-    network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
-    return network
-
-
 def test_there_are_bundles():
     assert len(BUNDLES) == len([path for path in (ROOT / "bundles").iterdir() if (path / "configs").is_dir()]) > 0
 
@@ -81,7 +71,7 @@ def test_every_bundle_answers_as_its_checkpoint(bundle, kind, precision):
     version = json.loads((bundle / "configs" / "metadata.json").read_text())["version"]
     half = "" if precision == "fp32" else "_fp16"
     assert done.path == Path(f"{bundle.name}_v{version}{half}{FORMATS[kind].suffix}")
-    network, runner = checkpoint(bundle), reload(done.path)
+    network, runner = network_of(bundle), reload(done.path)
     sizes = [int(re.findall(r"\d+", size)[0]) * 7 for size in done.note["sizes"]]
     image = torch.rand(4, done.note["shape"][1], *sizes, generator=torch.Generator().manual_seed(7))
     with torch.no_grad():
@@ -98,7 +88,7 @@ def test_half_precision_on_a_gpu(bundle, kind):
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     done = export_bundle(bundle, kind, "fp16")
-    network = checkpoint(bundle)
+    network = network_of(bundle)
     content = done.path.read_bytes()
     if kind == "torchscript":
         runner = torch.jit.load(io.BytesIO(content), map_location="cuda")
@@ -131,7 +121,7 @@ def test_no_path_and_no_name_travels_along(kind, tmp_path, monkeypatch):
         assert word.encode() not in content, word
     assert package.encode() in content or kind == "onnx"  # the class has a name, the file has none
     if kind == "torchscript":  # what is looked for would be there
-        torch.jit.save(torch.jit.script(checkpoint(toy)), "plain.ts")
+        torch.jit.save(torch.jit.script(network_of(toy)), "plain.ts")
         assert PERSON.encode() in everything(Path("plain.ts"))
 
 

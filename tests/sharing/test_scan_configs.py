@@ -1,27 +1,14 @@
 """Hostile configs: each is found under its key, nothing of it is run, and most of them would really run."""
 
 import contextlib
-import importlib.util
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import pytest
+from hostile_configs import CASES
 
 from ganglion.sharing.scan import scan
-
-
-def load(name: str):
-    """A module of hostile material that lies beside this file."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CASES = load("hostile_configs").CASES
 
 
 @pytest.fixture

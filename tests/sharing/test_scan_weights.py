@@ -1,30 +1,16 @@
 """Hostile files of weights: each is found, and nothing of it is unpickled."""
 
-import importlib.util
 import io
 import pickle
-import sys
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hostile_weights import CASES
 
 from ganglion.sharing.scan import scan
 from ganglion.sharing.scanning.weight_files import judge_weights
-
-
-def load(name: str):
-    """A module of hostile material that lies beside this file."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CASES = load("hostile_weights").CASES
 
 
 @pytest.mark.parametrize("case", CASES)
