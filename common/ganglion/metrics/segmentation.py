@@ -42,6 +42,11 @@ DEFINITIONS = {
 }
 
 
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller number is the better one: distances in mm, and the size of an error in ml."""
+    return metric.endswith(("_mm", "_ml"))
+
+
 def score_subject(
     pred: np.ndarray | torch.Tensor, label: np.ndarray | torch.Tensor, spacing: Sequence[float]
 ) -> dict[str, float | str]:

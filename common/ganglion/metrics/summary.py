@@ -41,6 +41,63 @@ def paired_difference(a: Sequence[float], b: Sequence[float], seed: int = 0) -> 
     return summarise(difference.tolist(), seed) | {"p_wilcoxon": _wilcoxon(difference)}
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction for testing several hypotheses at once, in the order given.
+
+    Source: Holm 1979, Scand. J. Statist. 6:65. The i-th smallest of m p-values (i = 0, 1, ...) times m - i, at most 1
+    and never below the one before. (scipy has Benjamini and Hochberg's correction only, which controls another error.)
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in corrected]
+
+
+def trainings_interval(values: Sequence[Sequence[float]] | np.ndarray) -> list[float] | None:
+    """95 % interval of the mean for new subjects and new trainings, from a few trainings scored on the same subjects.
+
+    Trainings and subjects are crossed random effects without replication: the variance of the mean is the mean
+    squares (trainings + subjects - rest) / (trainings x subjects), its degrees of freedom are Satterthwaite's, the
+    quantile is t's. Three trainings are too few to resample: a bootstrap over them leaves out a third of their variance.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2:110; Owen 2007, Ann. Appl. Stat. 1:386, on the bootstrap.
+
+    Args:
+        values: one finite number for each training and subject, (trainings, subjects).
+
+    Returns:
+        Low and high end; None for fewer than two trainings or subjects, which say nothing about the next one.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 2 or not np.isfinite(x).all():
+        raise ValueError(f"expected finite values (trainings, subjects), found shape {x.shape}")
+    trainings, subjects = x.shape
+    if trainings < 2 or subjects < 2:
+        return None
+    mean, by_training, by_subject = x.mean(), x.mean(axis=1), x.mean(axis=0)
+    rest = ((x - by_training[:, None] - by_subject[None] + mean) ** 2).sum() / ((trainings - 1) * (subjects - 1))
+    squares = [subjects * by_training.var(ddof=1), trainings * by_subject.var(ddof=1), rest]
+    freedom = [trainings - 1, subjects - 1, (trainings - 1) * (subjects - 1)]
+    half = _half_width(squares, freedom) / np.sqrt(x.size)
+    return [float(mean - half), float(mean + half)]
+
+
+def _half_width(squares: Sequence[float], freedom: Sequence[int]) -> float:
+    """t quantile times the root of the combined mean square, which is never below the larger of the two effects."""
+    total = squares[0] + squares[1] - squares[2]
+    larger = int(squares[1] > squares[0])
+    if total < squares[larger]:
+        total, degrees = squares[larger], float(freedom[larger])
+    else:
+        spread = sum(square**2 / n for square, n in zip(squares, freedom, strict=True))
+        degrees = max(total**2 / spread, float(min(freedom))) if spread > 0 else float(min(freedom))
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, degrees) * np.sqrt(total))
+
+
 def _finite(values: Sequence[float]) -> np.ndarray:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or len(x) == 0:
