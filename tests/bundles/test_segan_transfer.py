@@ -107,7 +107,7 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
     trainer = flow.parser.get_parsed_content("train#trainer")
     assert trainer.state.iteration >= 1
     assert np.isfinite(trainer.state.metrics.get("dice", 0.0))
-    if variant in ("t1", "t1ce", "t2", "flair", "paper"):
+    if variant in ("t1", "t1ce", "t2", "flair", "paper", "small"):
         keep = {key: options[key] for key in ("width", "dataset_dir")}
         names = ["inference.json", f"variants/{variant}.json"]
         labels = tmp_path / "labels"
@@ -116,8 +116,8 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
 
 
 def test_the_sweep_found_all_variants():
-    assert len(VARIANTS) == 17
-    wanted = {"paper", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "map_distance", "frozen_critic"}
+    assert len(VARIANTS) == 18
+    wanted = {"paper", "small", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "map_distance", "frozen_critic"}
     assert wanted <= set(VARIANTS)
 
 
