@@ -60,7 +60,7 @@ def trainings_interval(values: Sequence[Sequence[float]] | np.ndarray) -> list[f
 
     Trainings and subjects are crossed random effects without replication: the variance of the mean is the mean
     squares (trainings + subjects - rest) / (trainings x subjects), its degrees of freedom are Satterthwaite's, the
-    quantile is t's. Three trainings are too few to resample: a bootstrap over them leaves out a third of their variance.
+    quantile is that of t. Three trainings are too few to resample: a bootstrap leaves out a third of their variance.
 
     Source: Satterthwaite 1946, Biometrics Bulletin 2:110; Owen 2007, Ann. Appl. Stat. 1:386, on the bootstrap.
 
@@ -85,7 +85,7 @@ def trainings_interval(values: Sequence[Sequence[float]] | np.ndarray) -> list[f
 
 
 def _half_width(squares: Sequence[float], freedom: Sequence[int]) -> float:
-    """t quantile times the root of the combined mean square, which is never below the larger of the two effects."""
+    """The quantile of t times the root of the combined mean square, never below the larger of both effects."""
     total = squares[0] + squares[1] - squares[2]
     larger = int(squares[1] > squares[0])
     if total < squares[larger]:

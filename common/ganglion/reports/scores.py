@@ -35,11 +35,11 @@ def read_scores(evaluation_dir: Path) -> Scores:
 
 def cells(summary: Mapping[str, Any], metric: str) -> tuple[str, str, str, str]:
     """Mean, sd, n and interval as words; for one subject, which has no spread, only n."""
-    digits = _digits(metric)
+    places = digits(metric)
     if summary["sd"] is None or summary["ci95"] is None:
         return ("not shown", "none", str(summary["n"]), "one subject only")
-    low, high = (_fixed(end, digits) for end in summary["ci95"])
-    return _fixed(summary["mean"], digits), _fixed(summary["sd"], digits), str(summary["n"]), f"{low} to {high}"
+    low, high = (fixed(end, places) for end in summary["ci95"])
+    return fixed(summary["mean"], places), fixed(summary["sd"], places), str(summary["n"]), f"{low} to {high}"
 
 
 def summary_table(scores: Scores) -> Markup:
@@ -82,7 +82,7 @@ def subject_table(scores: Scores) -> Markup:
     """One row a subject, worst Dice first."""
     rows = sorted(scores["subjects"], key=lambda row: (row["dice"], row["subject"]))
     metrics = [metric for metric in TITLES if metric in scores["subjects"][0]]
-    body = [(row["subject"], *(_fixed(row[m], _digits(m)) for m in metrics), row.get("empty") or "") for row in rows]
+    body = [(row["subject"], *(fixed(row[m], digits(m)) for m in metrics), row.get("empty") or "") for row in rows]
     return table(("Subject", *(TITLES[m] for m in metrics), "Empty"), body)
 
 
@@ -103,13 +103,14 @@ def title(metric: str) -> str:
     return TITLES.get(metric, metric.replace("_", " ").capitalize())
 
 
-def _digits(metric: str) -> int:
+def digits(metric: str) -> int:
+    """How many digits of a metric are worth showing."""
     return 3 if metric in ("dice", "precision", "sensitivity") else 1
 
 
-def _fixed(value: float, digits: int) -> str:
+def fixed(value: float, places: int) -> str:
     """A number with so many digits, and never -0.0."""
-    text = f"{value:.{digits}f}"
+    text = f"{value:.{places}f}"
     return text.lstrip("-") if float(text) == 0 else text
 
 
