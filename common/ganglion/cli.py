@@ -225,17 +225,18 @@ class Commands:
 
     @staticmethod
     @command
-    def pack(bundle: str, *, out: str = ".", overwrite: bool = False) -> None:
+    def pack(bundle: str, *, out: str = ".", overwrite: bool = False, variant: str | None = None) -> None:
         """Make one zip of a bundle that runs where nothing of ours is installed; the same bundle gives the same bytes.
 
         Args:
             bundle: folder of the bundle
             out: folder for NAME_vX.Y.Z.zip
             overwrite: replace a zip of this version that holds something else
+            variant: pack this variant as a bundle of its own, as flair, for a client that knows no overlays
         """
         from .sharing.pack import pack
 
-        print(pack(bundle, out, overwrite))
+        print(pack(bundle, out, overwrite, variant))
 
     @staticmethod
     @command
@@ -272,30 +273,60 @@ class Commands:
     @staticmethod
     @command
     def report(
-        out: str,
+        directory: str,
         *,
-        run: str | None = None,
+        out: str | None = None,
         evaluation: str | None = None,
         dataset: str | None = None,
         section: str = "test",
         compare: str | None = None,
-        title: str = "Report",
+        title: str | None = None,
     ) -> None:
-        """Write one HTML file about a training, an evaluation, or both.
+        """Write one HTML file about a training, an evaluation, a row of both, or a table of a paper.
 
         Args:
-            out: file to write
-            run: folder of a training: curves and settings
-            evaluation: folder with scores.json and the predictions
-            dataset: folder of the data that were scored: pictures and fingerprint
+            directory: a training's run folder, a folder with scores.json, one with run/ and test/, or one with table.json
+            out: file to write; if not given, report.html (of a table table.html) in that folder
+            evaluation: folder with the scores and predictions of what was trained, if they lie elsewhere
+            dataset: folder of the data that were scored, if not the one that the run names: pictures and fingerprint
             section: list of the data set that was scored
             compare: folder of another evaluation of the same subjects, for the paired difference
             title: headline
         """
-        from .reports import write_report
+        from .reports.on_folder import report_on
 
-        others = {"the other": compare} if compare else None
-        print(write_report(out, run, evaluation, dataset, section, title=title, compare=others))
+        print(report_on(directory, out, evaluation, dataset, section, compare, title))
+
+    @staticmethod
+    @command
+    def reproduce(
+        table: str,
+        *,
+        dataset_dir: str | None = None,
+        seeds: int = 3,
+        scale: str = "small",
+        out: str | None = None,
+        workers: int = 1,
+        only: tuple[str, ...] = (),
+        dry_run: bool = False,
+    ) -> None:
+        """Train and score the rows of a paper's table, and write the table; given again, it goes on.
+
+        Args:
+            table: BUNDLE/TABLE as segan_transfer/table1; the bundle may be the path of its folder
+            dataset_dir: folder with dataset.json; subjects are simulated if not given
+            seeds: how many trainings of each row
+            scale: small or paper, or another that the table has
+            out: folder for everything, reproduced/BUNDLE/SCALE if not given
+            workers: rows that are run side by side
+            only: rows to run, as a,b, and those that they start from; all if not given
+            dry_run: print the commands and how long they may take, write nothing
+        """
+        from .reproduce.command import reproduce
+
+        code = reproduce(table, dataset_dir, seeds, scale, out, workers, only, dry_run)
+        if code:
+            raise command_line.Failed(code)
 
     @staticmethod
     @command

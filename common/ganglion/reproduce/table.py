@@ -21,7 +21,7 @@ _NUMBER = (int, float)
 _TABLE = {"title": str, "paper": str, "question": str, "notes": list, "columns": list, "baseline": str}
 _TABLE |= {"scales": dict, "rows": list}
 _NEEDED = ("title", "columns", "scales", "rows")
-_SCALE = {"overlays": list, "cohort": dict, "seconds": _NUMBER}
+_SCALE = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
 _COHORT = {"cohort": str, "subjects": int, "seed": int, "spacing": _NUMBER, "splits": list, "unlabeled": int}
 _ROW = {"row": str, "name": str, "train": list, "infer": list, "options": dict, "paper": dict, "where": str}
 _ROW |= {"start_from": (dict, str), "weights": str, "baseline": str, "cell": list, "printed_only": bool}
@@ -34,12 +34,14 @@ class Scale:
     Attributes:
         name: `small` or `paper`, say.
         overlays: over train.json and inference.json, before those of a row.
+        options: further settings of every training, unless a row says otherwise.
         cohort: what `ganglion phantom` is asked for where no data are given; None if there is no such cohort.
         seconds: a measured time for one row, for the estimate.
     """
 
     name: str
     overlays: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
     cohort: Mapping[str, Any] | None = None
     seconds: float | None = None
 
@@ -269,7 +271,7 @@ def _scale(path: Path, name: str, content: Any, root: Path) -> Scale:
     cohort = content.get("cohort")
     if cohort is not None:
         _judge_keys(path, f"{place}, cohort", cohort, _COHORT, ("cohort", "subjects"))
-    return Scale(name, overlays, cohort, content.get("seconds"))
+    return Scale(name, overlays, content.get("options", {}), cohort, content.get("seconds"))
 
 
 def _row(path: Path, number: int, content: Any, root: Path) -> Row:
@@ -333,9 +335,7 @@ def _texts(path: Path, place: str, content: Any) -> tuple[str, ...]:
     return tuple(content)
 
 
-def _judge_keys(
-    path: Path, place: str, content: Any, known: Mapping[str, Any], needed: Collection[str] = ()
-) -> None:
+def _judge_keys(path: Path, place: str, content: Any, known: Mapping[str, Any], needed: Collection[str] = ()) -> None:
     """Every key is known and holds what it should; those that are needed are there."""
     if not isinstance(content, dict):
         raise _fault(path, place, repr(content), "an object", "correct it")

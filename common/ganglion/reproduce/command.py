@@ -1,0 +1,100 @@
+"""`ganglion reproduce`: from the name of a table to its rows done and its pages written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import GanglionError
+from . import record
+from .estimate import describe
+from .find import find_table, shown
+from .place import Place
+from .plan import Plan, make_plan
+from .screen import Screen
+from .table import read_tables
+
+if TYPE_CHECKING:
+    from .share import Outcome
+
+
+def reproduce(
+    words: str,
+    dataset_dir: str | None = None,
+    seeds: int = 3,
+    scale: str = "small",
+    out: str | None = None,
+    workers: int = 1,
+    only: Sequence[str] = (),
+    dry_run: bool = False,
+) -> int:
+    """Run what is left of a table, or say what would be run.
+
+    Args:
+        words: BUNDLE/TABLE.
+        dataset_dir: folder of the data set; None simulates the scale's cohort.
+        seeds: how many trainings of each row.
+        scale: the size, one of the table's.
+        out: folder for everything; default `reproduced/<bundle>/<scale>`.
+        workers: rows at a time.
+        only: rows to run, and those that they start from; all if empty.
+        dry_run: print the commands and an estimate of time, write nothing.
+
+    Returns:
+        The exit code: 0, or 1 if a row failed, or that of a signal.
+    """
+    root, name = find_table(words)
+    tables = read_tables(root, name)
+    table = tables[name]
+    folder = Path(out) if out else Path("reproduced") / table.bundle / scale
+    given = None if dataset_dir is None else shown(Path(dataset_dir))
+    place = Place(shown(folder), table, table.scale(scale), given)
+    place.check()
+    plan = make_plan(tables, scale, seeds, place.out, place.data, only)
+    for job in plan.jobs.values():
+        record.refuse_changed(job)
+    if dry_run:
+        sys.stdout.write(describe(plan, place, workers) + "\n")
+        return 0
+    return _run(plan, place, workers, seeds)
+
+
+def _run(plan: Plan, place: Place, workers: int, seeds: int) -> int:
+    from .prepare import prepare
+    from .share import Sharing, Stopped, listening
+
+    done = sum(map(record.is_done, plan.jobs.values()))
+    screen = Screen(len(plan.jobs), done)
+    screen.say(f"{len(plan.jobs)} rows and seeds, {done} of them done already; everything goes to {place.out}")
+    try:
+        with listening() as interrupts:
+            prepare(place, screen, interrupts)
+            outcome = Sharing(plan, screen, workers).run(interrupts)
+    except Stopped as stopped:
+        screen.say("stopped; the same command goes on where this one ended")
+        return stopped.exit_code
+    finally:
+        screen.close()
+    _write(place, seeds)
+    return _say_end(plan, outcome)
+
+
+def _write(place: Place, seeds: int) -> None:
+    """The table as pages, and its rows on standard output."""
+    from .results import read_results
+    from .write_tables import write_all
+
+    folder = place.out / place.table.table
+    write_all(read_results(place.table, place.out, range(seeds)), folder, place.data)
+    sys.stdout.write((folder / "table.md").read_text(encoding="utf-8") + f"\n{folder / 'table.html'}\n")
+
+
+def _say_end(plan: Plan, outcome: Outcome) -> int:
+    if outcome.failed:
+        lines = [f"  {plan.jobs[key].title}: {words}" for key, words in outcome.failed.items()]
+        count = f"{len(lines)} of {len(plan.jobs)} rows and seeds failed; the same command tries them again:"
+        sys.stderr.write("\n".join([f"error: {count}", *lines]) + "\n")
+        return GanglionError.exit_code
+    return 0

@@ -1,0 +1,74 @@
+"""What a plan would cost: its commands, what is done, and a guess of the time that the rest takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+from typing import Any
+
+from ..data.datalist import FILE_NAME
+from ..reports.shell import command_line
+from . import record
+from .place import Place
+from .plan import Job, Plan
+
+
+def describe(plan: Plan, place: Place, workers: int = 1) -> str:
+    """The commands that are left, as a script, under comments that say how much it is."""
+    left = [job for job in plan.jobs.values() if not record.is_done(job)]
+    lines = [f"# {_counts(plan, left)}", f"# {_time(plan, left, workers)}"]
+    if place.given is None and not (place.data / FILE_NAME).is_file():
+        lines += ["# simulated subjects, not patients", command_line(place.phantom)]
+    for job in left:
+        lines += [f"# {job.title}", *(step.line for step in job.steps)]
+    return "\n".join(lines)
+
+
+def _counts(plan: Plan, left: Sequence[Job]) -> str:
+    jobs = plan.jobs
+    rows = len({key[:2] for key in jobs})
+    seeds = len({key[2] for key in jobs})
+    others = len(jobs) - len(plan.asked)
+    more = f", {others} of them of rows that others start from" if others else ""
+    return f"{rows} rows, {seeds} seeds: {len(jobs)} to run{more}; {len(jobs) - len(left)} done, {len(left)} left"
+
+
+def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:
+    if not left:
+        return "nothing is left to run"
+    done = [content for job in plan.jobs.values() if (content := record.read_row(job.folder)) and record.is_done(job)]
+    seconds = [_guess(job, done) for job in left]
+    if any(each is None for each in seconds):
+        return "how long it takes is not known: the table states no `seconds` and no row is done"
+    total = sum(each for each in seconds if each is not None) / max(1, min(workers, len(left)))
+    source = f"measured here on {len(done)} rows" if done else "the table's own measurement on two cores"
+    side = f", {workers} rows side by side if there are cores for them" if workers > 1 else ""
+    return f"about {duration(total)} ({source}{side})"
+
+
+def _guess(job: Job, done: Sequence[dict[str, Any]]) -> float | None:
+    """Seconds that a row may take: as long as those done, or as the table says."""
+    names = [step.name for step in job.steps]
+    means = [_mean(done, name) for name in names]
+    if all(mean is not None for mean in means):
+        return sum(mean for mean in means if mean is not None)
+    return job.scale.seconds
+
+
+def _mean(done: Sequence[dict[str, Any]], name: str) -> float | None:
+    found = list(_parts(done, name))
+    return fmean(found) if found else None
+
+
+def _parts(done: Sequence[dict[str, Any]], name: str) -> Iterator[float]:
+    for content in done:
+        if name in content.get("parts", {}):
+            yield float(content["parts"][name])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

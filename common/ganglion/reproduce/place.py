@@ -1,0 +1,123 @@
+"""The folder of all tables: what it was begun for, and the data set that its rows share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.whole import written_whole
+from ..errors import InputError
+from ..reports.provenance import describe_data, is_simulated, read_json
+from .table import Scale, Table
+
+MARKER = "reproduce.json"
+PACKAGE = __package__.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table is reproduced.
+
+    Attributes:
+        out: the folder of all tables of a bundle at one scale.
+        table: the table.
+        scale: the scale.
+        given: the data set that the user names; None for the simulated one.
+    """
+
+    out: Path
+    table: Table
+    scale: Scale
+    given: Path | None = None
+
+    @property
+    def data(self) -> Path:
+        """Folder of the data set."""
+        return self.given or self.out / "data"
+
+    @property
+    def phantom(self) -> tuple[str, ...]:
+        """The command that simulates the scale's cohort."""
+        cohort = self.scale.cohort
+        if cohort is None:
+            raise InputError(
+                f"{self.table.path}: found no cohort for scale {self.scale.name}, expected a data set; give one with "
+                "--dataset_dir DIR."
+            )
+        options = {name: value for name, value in cohort.items() if name != "cohort"}
+        options |= {"workers": min(2, os.cpu_count() or 1)}
+        texts = {name: ",".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in options.items()}
+        words = [word for name, text in texts.items() for word in (f"--{name}", text)]
+        return ("python", "-m", PACKAGE, "phantom", cohort["cohort"], str(self.data), *words)
+
+    def check(self) -> None:
+        """Raise an InputError if the folder was begun for something else; writes nothing."""
+        if self.given is None:
+            _ = self.phantom
+        marker = _marker(self.out)
+        if marker is None:
+            if self.out.exists() and (not self.out.is_dir() or set(os.listdir(self.out)) - {f"{MARKER}.lock"}):
+                raise InputError(
+                    f"{self.out}: found files that are of no `reproduce`, expected a new or empty folder; choose "
+                    "another with --out DIR."
+                )
+            return
+        wanted = self._begun()
+        for name, what in (("bundle", "bundle"), ("scale", "scale"), ("cohort", "data set")):
+            if marker.get(name) != wanted[name]:
+                found, expected = (_shown(each.get(name)) for each in (marker, wanted))
+                raise self._other(what, found, expected)
+        if self.given is not None and marker.get("fingerprint"):
+            self._compare(marker, describe_data(self.given))
+
+    def _begun(self) -> dict[str, Any]:
+        cohort = self.scale.cohort if self.given is None else None
+        return {"bundle": self.table.bundle, "scale": self.scale.name, "cohort": cohort}
+
+    def begin(self) -> None:
+        """Note what the folder is for."""
+        if _marker(self.out) is None:
+            _write(self.out / MARKER, self._begun())
+
+    def note_data(self) -> None:
+        """Note what the data are, or raise an InputError if they are others than before."""
+        described, marker = describe_data(self.data), _marker(self.out) or {}
+        if marker.get("fingerprint"):
+            self._compare(marker, described)
+            return
+        more = {"fingerprint": described["fingerprint"], "simulated": is_simulated(described), "data": described}
+        _write(self.out / MARKER, {**self._begun(), **more})
+
+    def _compare(self, marker: Mapping[str, Any], described: Mapping[str, str]) -> None:
+        then, now = str(marker.get("fingerprint")), described["fingerprint"]
+        if then != now:
+            raise self._other("data set", f"fingerprint {then[:12]}", f"{now[:12]}")
+
+    def _other(self, what: str, found: str, expected: str) -> InputError:
+        return InputError(
+            f"{self.out}: found results of another {what} ({found}), expected {expected}; choose another folder with "
+            f"--out DIR, or give the same {what}."
+        )
+
+
+def _marker(out: Path) -> dict[str, Any] | None:
+    path = out / MARKER
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    return content if isinstance(content, dict) else {}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "simulated: " + ", ".join(f"{name} {each}" for name, each in value.items())
+    return "one of --dataset_dir" if value is None else str(value)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,191 @@
+"""What has to be run for a table: a job for each row and seed, in an order in which each finds what it starts from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..reports.shell import command_line
+from ..sharing.sums import file_sum
+from .table import REFERENCE, Row, Scale, Table, references
+
+TRAINING, EVALUATING = "training", "evaluating"
+Key = tuple[str, str, int]  # table, row, seed
+
+
+@dataclass(frozen=True)
+class Step:
+    """One `monai.bundle run` of a job.
+
+    Attributes:
+        name: the run id.
+        words: the command, beginning with `python`.
+        product: the file that exists once it is done.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    product: Path
+
+    @property
+    def line(self) -> str:
+        """The command as it can be typed into a shell."""
+        return command_line(self.words)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row with one seed.
+
+    Attributes:
+        table: the table of the row.
+        row: what is run.
+        scale: at which size.
+        seed: of the training.
+        out: the folder of all tables.
+        data: folder of the data set.
+    """
+
+    table: Table
+    row: Row
+    scale: Scale
+    seed: int
+    out: Path
+    data: Path
+
+    @property
+    def key(self) -> Key:
+        """What tells it from other jobs."""
+        return self.table.table, self.row.row, self.seed
+
+    @property
+    def title(self) -> str:
+        """The job as messages call it."""
+        return f"{self.table.table}/{self.row.row}, seed {self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of it lies."""
+        return folder_of(self.out, *self.key)
+
+    @cached_property
+    def needs(self) -> tuple[Key, ...]:
+        """The jobs that it starts from."""
+        return tuple(dict.fromkeys((table, row, self.seed) for table, row, _ in references(self.row).values()))
+
+    @cached_property
+    def starts(self) -> dict[str, Path]:
+        """The weights that it starts from, by what names them without anybody's folders."""
+        return {file: self._resolve(file) for file in self.row.files.values()}
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Its commands, in order."""
+        weights = self.folder / "model.pt" if self.row.weights is None else self._resolve(self.row.weights)
+        scored = self._words(EVALUATING, ("inference", *self.scale.overlays, *self.row.infer, "evaluate"))
+        more = {"section": "test", "output_dir": self.folder / "test", "weights": weights}
+        evaluation = Step(EVALUATING, (*scored, *_options(more)), self.folder / "test" / "scores.json")
+        return (evaluation,) if self.row.train is None else (self._training(self.row.train), evaluation)
+
+    @cached_property
+    def configs(self) -> dict[str, str]:
+        """sha256 of each config that it reads, by its path in the bundle."""
+        overlays = (*self.scale.overlays, *(self.row.train or ()), *self.row.infer)
+        names = (*(("train",) if self.row.train is not None else ()), "inference", "evaluate", *overlays)
+        files = [f"configs/{name}.json" for name in dict.fromkeys(names)]
+        return {name: file_sum(self.table.root / name) for name in files}
+
+    @cached_property
+    def settings(self) -> str:
+        """sha256 of what the table says about how it is run; its name and the printed numbers may change."""
+        row = {name: getattr(self.row, name) for name in ("train", "infer", "options", "start_from", "weights")}
+        scale = {name: getattr(self.scale, name) for name in ("overlays", "options")}
+        content = {"row": row, "scale": scale, "seed": self.seed}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=dict).encode()).hexdigest()
+
+    def _training(self, overlays: Sequence[str]) -> Step:
+        words = self._words(TRAINING, ("train", *self.scale.overlays, *overlays))
+        product = self.folder / "model.pt"
+        options: dict[str, Any] = {"output_dir": self.folder / "run", "weights": product, "seed": self.seed}
+        start = self.row.start_from
+        if isinstance(start, Mapping):
+            options["start_from"] = {name: str(self._resolve(file)) for name, file in start.items()}
+        elif start is not None:
+            options["start_from"] = self._resolve(start)
+        return Step(TRAINING, (*words, *_options({**options, **self.scale.options, **self.row.options})), product)
+
+    def _words(self, run_id: str, names: Sequence[str]) -> tuple[str, ...]:
+        root = self.table.root
+        files = [str(root / "configs" / f"{name}.json") for name in names]
+        config = files[0] if len(files) == 1 else str(files)
+        options = {"config_file": config, "bundle_root": root, "dataset_dir": self.data}
+        return ("python", "-m", "monai.bundle", "run", run_id, *_options(options))
+
+    def _resolve(self, file: str) -> Path:
+        """A file of another job's folder, or of the bundle."""
+        found = REFERENCE.fullmatch(file)
+        return folder_of(self.out, found[1], found[2], self.seed) / found[3] if found else self.table.root / file
+
+
+@dataclass
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        jobs: each after those that it starts from.
+        asked: the keys of those that were asked for; the others are only started from.
+    """
+
+    jobs: dict[Key, Job] = field(default_factory=dict)
+    asked: set[Key] = field(default_factory=set)
+
+
+def make_plan(
+    tables: Mapping[str, Table], scale: str, seeds: int, out: Path, data: Path, only: Sequence[str] = ()
+) -> Plan:
+    """The jobs of the first table, and of the others those that it starts from; all rows of one seed, then the next.
+
+    Raises:
+        InputError: `only` names a row that is not run, or a table that is started from has no such scale.
+    """
+    first = next(iter(tables.values()))
+    run = [row.row for row in first.rows.values() if not row.printed_only]
+    for name in only:
+        if name not in run:
+            raise InputError(
+                f"{first.path}: found no row {name!r} to run, expected some of {', '.join(run)}; see --only."
+            )
+    if isinstance(seeds, bool) or seeds < 1:
+        raise InputError(f"seeds is {seeds}, expected how many to run, from 1; they are 0, 1, ...")
+    plan = Plan()
+    for seed in range(seeds):
+        for name in only or run:
+            for table, row in _chain(tables, first.table, name):
+                job = Job(tables[table], row, tables[table].scale(scale), seed, out, data)
+                plan.jobs.setdefault(job.key, job)
+            plan.asked.add((first.table, name, seed))
+    return plan
+
+
+def _chain(tables: Mapping[str, Table], table: str, name: str) -> Iterator[tuple[str, Row]]:
+    """A row after all those that it starts from."""
+    row = tables[table].rows[name]
+    for other, wanted, _ in references(row).values():
+        yield from _chain(tables, other, wanted)
+    yield table, row
+
+
+def folder_of(out: Path, table: str, row: str, seed: int) -> Path:
+    """Where everything of one row with one seed lies."""
+    return out / table / row / f"seed{seed}"
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    """`--key value` as MONAI's command reads it."""
+    return [word for key, value in values.items() for word in (f"--{key}", str(value))]

@@ -1,0 +1,36 @@
+"""What a person sees meanwhile: lines, and on a terminal a bar below them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class Screen:
+    """Lines on standard output; a bar of the rows done where standard error is a terminal.
+
+    Args:
+        total: how many rows there are.
+        done: how many of them are done.
+    """
+
+    def __init__(self, total: int = 0, done: int = 0) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(total=total, initial=done, desc="rows", unit="row", leave=False, disable=None)
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        self._bar.clear()
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        self._bar.refresh()
+
+    def update(self, done: int, where: str) -> None:
+        """Show how many rows are done and what is going on."""
+        self._bar.n = done
+        self._bar.set_postfix_str(where)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
