@@ -158,7 +158,8 @@ class Sharing:
 
     def _failed(self, job: Job, words: str) -> None:
         self.outcome.failed[job.key] = words
-        self.screen.say(f"failed: {job.title}: {words}\n  its log: {job.folder / record.LOG_FILE}")
+        log = job.folder / record.LOG_FILE
+        self.screen.say(f"failed: {job.title}: {words}" + (f"\n  its log: {log}" if log.is_file() else ""))
 
     def _take(self, job: Job) -> RowRun | None:
         """Lock a row and begin it; None if somebody else has it, or has just done it."""
@@ -176,7 +177,7 @@ class Sharing:
         except BaseException:
             lock.release()
             raise
-        again = " (again)" if record.read_progress(job.folder) else ""
+        again = " (goes on)" if record.read_progress(job.folder) else ""
         self.screen.say("\n".join([f"{job.title}{again}", *run.lines]))
         run.poll()
         return run
