@@ -14,18 +14,20 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 34
 Point = tuple[float, float]
 
 
-def line_chart(series: Mapping[str, Sequence[Point]], x_label: str) -> Markup:
+def line_chart(series: Mapping[str, Sequence[Point]], x_label: str, include: Sequence[Point] = ()) -> Markup:
     """Lines with a legend above.
 
     Args:
         series: for each name its (x, y) in the order of x; values that are not finite are not drawn.
         x_label: what the horizontal axis counts.
+        include: further (x, y) that the axes reach, so that several charts can be compared.
     """
     drawn = {name: [p for p in points if math.isfinite(p[1])] for name, points in series.items()}
     drawn = {name: points for name, points in drawn.items() if points}
     every = [p for points in drawn.values() for p in points]
     if not every:
         return tag("p", "No finite value was recorded.", class_="soft")
+    every += include
     to_x, x_marks = axis([x for x, _ in every], LEFT, WIDTH - RIGHT, whole=True)
     to_y, y_marks = axis([y for _, y in every], HEIGHT - BOTTOM, TOP)
     parts = [_horizontal(to_y(y), number(y)) for y in y_marks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def read_results(table: Table, out: Path, seeds: Sequence[int]) -> dict[str, Any
         "environment": describe_environment(),
         "definitions": next((item.definitions for item in found if item.definitions), dict(DEFINITIONS)),
         "rows": rows,
-        "order": _orders(found, columns),
+        "groups": (groups := group_rows(table)),
+        "order": {column: _orders(found, groups, column) for column in columns},
+        "pairs": _pairs(found, groups, columns[0]),
         "warnings": _warnings(rows, found, columns, seeds),
         "test": TEST,
     }
@@ -149,11 +152,11 @@ def column_values(scores: Mapping[str, Any], column: str, where: str) -> dict[st
 
 
 def _describe_data(out: Path, record: Mapping[str, Any]) -> dict[str, str]:
-    folder = Path(record.get("dataset_dir") or out / "data")
-    if (folder / FILE_NAME).is_file():
-        return describe_data(folder)
+    """What the folder remembers of the data that were scored; else what lies there."""
     told = record.get("data")
-    return dict(told) if isinstance(told, dict) else {}
+    if isinstance(told, dict):
+        return {str(name): str(value) for name, value in told.items()}
+    return describe_data(out / "data") if (out / "data" / FILE_NAME).is_file() else {}
 
 
 def _row_entry(found: Found, columns: Sequence[str]) -> Entry:
@@ -212,15 +215,43 @@ def _compare(rows: Sequence[Entry], found: Sequence[Found], baseline: str | None
             entry["differences"][column] = judged
 
 
-def _orders(found: Sequence[Found], columns: Sequence[str]) -> dict[str, Entry]:
-    orders = {}
-    for column in columns:
-        scored: dict[str, Scored] = {item.row.row: item.scored[column] for item in found if column in item.scored}
-        printed = {item.row.row: item.row.paper[column] for item in found if column in item.row.paper}
+def group_rows(table: Table) -> list[dict[str, Any]]:
+    """Rows that belong together: a baseline, first, and all that are compared with it; the rest is one more group."""
+    groups: dict[str | None, list[str]] = {}
+    named = {row.baseline or table.baseline for row in table.rows.values()} - {None}
+    for row in table.rows.values():
+        chosen = row.baseline or table.baseline
+        if row.row in named:
+            groups.setdefault(row.row, []).insert(0, row.row)
+        if chosen != row.row and not (chosen is None and row.row in named):
+            groups.setdefault(chosen, []).append(row.row)
+    return [{"baseline": baseline, "rows": rows} for baseline, rows in groups.items()]
+
+
+def _orders(found: Sequence[Found], groups: Sequence[Mapping[str, Any]], column: str) -> list[Entry]:
+    """The order of the rows of each group that have a printed number and one of ours."""
+    orders = []
+    for group in groups:
+        inside = [item for item in found if item.row.row in group["rows"]]
+        scored: dict[str, Scored] = {item.row.row: item.scored[column] for item in inside if column in item.scored}
+        printed = {item.row.row: item.row.paper[column] for item in inside if column in item.row.paper}
         order = compare_order(scored, printed, lower_is_better(column.rpartition("/")[2]))
-        if order is not None:
-            orders[column] = order
+        orders += [order] if order is not None else []
     return orders
+
+
+def _pairs(found: Sequence[Found], groups: Sequence[Mapping[str, Any]], column: str) -> list[Entry]:
+    """Each two rows of a group against each other in one column, judged within the group."""
+    scored = {item.row.row: item.scored[column] for item in found if column in item.scored}
+    pairs = []
+    for group in groups:
+        two = list(combinations([name for name in group["rows"] if name in scored], 2))
+        each = [(a, b, difference(scored[b], scored[a])) for a, b in two]
+        kept = [(a, b, entry) for a, b, entry in each if entry is not None]
+        judged = judge([entry for _, _, entry in kept], lower_is_better(column.rpartition("/")[2]))
+        named = zip(kept, judged, strict=True)
+        pairs += [{"group": group["baseline"], "of": b, "to": a, **entry} for (a, b, _), entry in named]
+    return pairs
 
 
 def _warnings(rows: Sequence[Entry], found: Sequence[Found], columns: Sequence[str], seeds: Sequence[int]) -> list[str]:

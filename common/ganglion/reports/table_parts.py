@@ -1,0 +1,217 @@
+"""The chapters of a table's page that are tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .forest import verdict_mark
+from .html import Markup, card, definitions, facts, folded, join, section, table, tag
+from .scores import title
+from .table_words import (
+    Results,
+    answers,
+    column_title,
+    counted,
+    direction,
+    how_sure,
+    interval,
+    leader,
+    names,
+    number,
+    order_sentences,
+    p_words,
+    shows_mean,
+)
+
+STYLE = """
+.lead { font-size: 1.12rem; } ul.answers { list-style: none; padding: 0; margin: .6rem 0; max-width: 52rem; }
+ul.answers li { display: grid; grid-template-columns: 7.6rem 1fr; gap: .6rem; padding: .4rem 0;
+  border-top: 1px solid var(--line); }
+ul.plain { padding-left: 1.1rem; max-width: 52rem; } ul.plain li { margin: .3rem 0; }
+td small, th small { display: block; }
+td small { color: var(--soft); font-size: .8rem; } .wide td { vertical-align: top; }
+.wide td:first-child { white-space: normal; min-width: 11rem; } table .base { font-weight: 600; }
+@media (max-width: 600px) { ul.answers li { grid-template-columns: 1fr; gap: 0; } .wide td:first-child {
+  min-width: 8rem; } }
+"""
+REASONS = {"printed_only": "not run", "failed": "failed", "missing": "missing", "done": "not shown"}
+
+Row = Mapping[str, Any]
+
+
+def answer_section(results: Results) -> Markup:
+    """The answer in sentences, first the one metric that the table puts first, then all at a glance."""
+    column = results["columns"][0]
+    said = answers(results, column)
+    items = (tag("li", verdict_mark(sentence.verdict), tag("span", sentence.text)) for sentence in said)
+    lead = tag("p", leader(results, column), class_="lead")
+    sure = join(tag("p", words) for words in how_sure(results))
+    none = tag("p", "No row of this table is compared with a baseline.") if not said else ""
+    glance = _glance(results) if said and len(results["columns"]) > 1 else ""
+    return section("Answer", lead, tag("ul", *items, class_="answers"), none, glance, folded("How sure is that?", sure))
+
+
+def _glance(results: Results) -> Markup:
+    """Every verdict, a row a line and a metric a column."""
+    columns = results["columns"]
+    rows = []
+    for row in results["rows"]:
+        if row["baseline"] is not None:
+            compared = tag("small", f"to {names(results)[row['baseline']]}")
+            rows.append((join((row["name"], compared)), *(_verdict_cell(row, column) for column in columns)))
+    heads = ("Verdict", *(join((column_title(c), tag("small", direction(c)))) for c in columns))
+    return wide(heads, rows)
+
+
+def _verdict_cell(row: Row, column: str) -> Markup:
+    found = row["differences"].get(column)
+    if not shows_mean(found):
+        return tag("span", "no result", class_="soft")
+    words = f"{number(found['mean'], column, signed=True)}; p {p_words(found['p_holm'])}"
+    return join((verdict_mark(found["verdict"]), tag("small", words)))
+
+
+def printed_section(results: Results) -> Markup:
+    """Our numbers beside the printed ones."""
+    columns = results["columns"]
+    heads: list[object] = ["Row"]
+    for column in columns:
+        heads += [
+            join(
+                (column_title(column), tag("small", "here")),
+            ),
+            join((column_title(column), tag("small", "printed"))),
+        ]
+    rows = []
+    for row in results["rows"]:
+        cells = [cell for column in columns for cell in (_mean_cell(row, column), _printed_cell(row, column))]
+        rows.append((_name_cell(results, row), *cells, _subjects(row), _seeds(results, row)))
+    note = (
+        "Here: the mean, its 95 % interval over subjects, sd between subjects, and sd between the means of the seeds. "
+        f"Printed: {results['paper'] or 'the paper'}; without n and spread."
+    )
+    if results["simulated"]:
+        note += (
+            " The printed numbers are of the paper's patients, ours of simulated subjects: compare the order of rows "
+        )
+        note += "and their differences, not the values."
+    where = {row["name"]: row["where"] for row in results["rows"] if row["where"]}
+    places = folded("Where each number is printed", facts(where)) if where else ""
+    return section("Ours and the paper's", wide((*heads, "n", "Seeds"), rows), tag("p", note, class_="soft"), places)
+
+
+def _mean_cell(row: Row, column: str) -> Markup:
+    summary = row["metrics"].get(column)
+    if not shows_mean(summary) or summary is None:
+        return tag("span", REASONS[row["state"]], class_="soft")
+    spread = f"sd {number(summary['sd'], column)}"
+    if summary["seed_sd"] is not None:
+        spread += f"; seeds {number(summary['seed_sd'], column)}"
+    return join(
+        (number(summary["mean"], column), tag("small", interval(summary["ci95"], column)), tag("small", spread))
+    )
+
+
+def _printed_cell(row: Row, column: str) -> str:
+    return f"{row['paper'][column]:g}" if column in row["paper"] else "–"
+
+
+def _name_cell(results: Results, row: Row) -> Markup:
+    base = any(row["row"] == group["baseline"] for group in results["groups"])
+    return join((row["name"], tag("small", "baseline"))) if base else join((row["name"],))
+
+
+def _subjects(row: Row) -> str:
+    return str(max((summary["n"] for summary in row["metrics"].values()), default="–"))
+
+
+def _seeds(results: Results, row: Row) -> str:
+    if row["state"] == "printed_only":
+        return "–"
+    return f"{len(row['seeds_done'])} of {len(results['seeds'])}"
+
+
+def order_section(results: Results) -> Markup:
+    """The paper's order of the rows and ours; nothing where too little is printed."""
+    said = {column: order_sentences(results, column) for column in results["columns"]}
+    first, *others = said
+    rest = [sentence for column in others for sentence in said[column]]
+    more = folded("The other metrics", sentences(rest)) if rest else ""
+    return section("The paper's order and ours", sentences(said[first]), more) if any(said.values()) else Markup("")
+
+
+def pairs_section(results: Results) -> Markup:
+    """Any two rows of a group, for questions that the baseline does not answer."""
+    pairs = results["pairs"]
+    compared = {(row["row"], row["baseline"]) for row in results["rows"]}
+    if all((pair["of"], pair["to"]) in compared for pair in pairs):
+        return Markup("")
+    column, known = results["columns"][0], names(results)
+    rows = []
+    for pair in pairs:
+        if shows_mean(pair):
+            words = (number(pair["mean"], column, signed=True), interval(pair["ci95"], column, signed=True))
+            pieces = (known[pair["of"]], tag("small", f"to {known[pair['to']]}"))
+            rows.append((join(pieces), *words, str(pair["n"]), p_words(pair["p_holm"]), verdict_mark(pair["verdict"])))
+    heads = ("Row", f"{column_title(column)}, difference", "95 % interval", "n", "p (Holm)", "Verdict")
+    words = "Corrected by Holm over the pairs of rows that belong together. Nobody asked these questions beforehand."
+    inside = join((tag("p", words, class_="soft"), wide(heads, rows)))
+    return section("Any two rows", folded(f"{counted(len(rows), 'pair')}, {column_title(column)}", inside))
+
+
+def cost_section(results: Results, epochs: Mapping[str, str]) -> Markup:
+    """Time and memory of each row, and what was not done."""
+    rows = []
+    for row in results["rows"]:
+        if row["state"] != "printed_only":
+            time = "–" if row["seconds"] is None else duration(row["seconds"])
+            peak = "–" if row["peak_mib"] is None else f"{row['peak_mib']:,.0f} MiB"
+            trained = epochs.get(row["row"], "–") if row["trained"] else "not trained"
+            rows.append((row["name"], _seeds(results, row), trained, time, peak))
+    heads = ("Row", "Seeds done", "Epochs", "Time a seed", "Peak memory")
+    words = (
+        "Wall time of training and scoring, summed over interrupted parts; the largest memory of any of its processes."
+    )
+    return section("Time and memory", wide(heads, rows), tag("p", words, class_="soft"))
+
+
+def undone_section(results: Results) -> Markup:
+    """Rows that failed or are missing, with the reason; nothing where there are none."""
+    rows = [(row["name"], row["state"], row["why"]) for row in results["rows"] if row["why"]]
+    words = [f"{name} ({state}): {why}" for name, state, why in rows]
+    return section("Not done", sentences(words)) if rows else Markup("")
+
+
+def how_section(results: Results) -> Markup:
+    """How it was tested, on what, with what, and every command."""
+    lines = [folded(row["name"], join(tag("pre", line) for line in row["commands"])) for row in results["rows"]]
+    commands = join(line for line, row in zip(lines, results["rows"], strict=True) if row["commands"])
+    cards = [card("Data", facts({**results["data"], "kind": "simulated" if results["simulated"] else ""}))]
+    setting = {"bundle": results["bundle"], "table": results["table"], "scale": results["scale"]}
+    cards.append(card("Table", facts({**setting, "training seeds": ", ".join(map(str, results["seeds"]))})))
+    cards.append(card("Software and device", facts(results["environment"])))
+    meaning = {title(name): words for name, words in results["definitions"].items()}
+    parts = [tag("p", results["test"]), tag("div", *(c for c in cards if c), class_="grid")]
+    parts.append(folded("What the numbers mean", definitions(meaning)))
+    if commands:
+        first = "As they were typed for the first seed; the others differ in the seed and in the folder."
+        parts.append(folded("The commands of each row", join((tag("p", first, class_="soft"), commands))))
+    return section("How it was done", *parts)
+
+
+def sentences(said: Sequence[str]) -> Markup:
+    """A list of sentences."""
+    return tag("ul", *(tag("li", sentence) for sentence in said), class_="plain")
+
+
+def wide(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> Markup:
+    """A table with names that may wrap."""
+    return tag("div", table(heads, rows), class_="wide")
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whatever reads best."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

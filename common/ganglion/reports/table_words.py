@@ -1,0 +1,207 @@
+"""A table's results in sentences: which row is better than its baseline, and how sure one may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..metrics import lower_is_better
+from .scores import digits, fixed, title
+
+BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
+SYMBOLS = {BETTER: "\u25b2", WORSE: "\u25bc", UNDECIDED: "\u2248"}  # with the word wherever they stand: never alone
+WORDS = {BETTER: "better", WORSE: "worse", UNDECIDED: "not decided"}
+
+Results = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+class Said(NamedTuple):
+    """A sentence about one row, and what it decides."""
+
+    verdict: str
+    text: str
+
+
+def metric_of(column: str) -> str:
+    """The metric of a column, which may name a region before it."""
+    return column.rpartition("/")[2]
+
+
+def column_title(column: str) -> str:
+    """A column's name for people."""
+    region, _, metric = column.rpartition("/")
+    words = f"Size of the {title(metric)[0].lower()}{title(metric)[1:]}" if metric.endswith("_ml") else title(metric)
+    return f"{region}: {words}" if region else words
+
+
+def number(value: float, column: str, signed: bool = False) -> str:
+    """A value with the digits that are worth showing."""
+    text = fixed(value, digits(metric_of(column)))
+    return f"+{text}" if signed and not text.startswith("-") else text
+
+
+def interval(ends: Sequence[float], column: str, signed: bool = False) -> str:
+    """Low to high."""
+    return " to ".join(number(end, column, signed) for end in ends)
+
+
+def p_words(p: float | None) -> str:
+    """A p with two digits, or that it is below what is worth telling."""
+    return "none" if p is None else "below 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def shows_mean(summary: Mapping[str, Any] | None) -> bool:
+    """Whether a mean has the spread without which it is not shown."""
+    return summary is not None and summary["sd"] is not None and summary["ci95"] is not None
+
+
+def names(results: Results) -> dict[str, str]:
+    """The name for people of each row."""
+    return {row["row"]: row["name"] for row in results["rows"]}
+
+
+def direction(column: str) -> str:
+    """Which way is better."""
+    return "lower is better" if lower_is_better(metric_of(column)) else "higher is better"
+
+
+def ranked(results: Results, column: str) -> list[Row]:
+    """Rows whose mean may be shown, best first."""
+    rows = [row for row in results["rows"] if shows_mean(row["metrics"].get(column))]
+    sign = 1 if lower_is_better(metric_of(column)) else -1
+    return sorted(rows, key=lambda row: sign * row["metrics"][column]["mean"])
+
+
+def leader(results: Results, column: str) -> str:
+    """Which row has the best mean; nothing where no row has one."""
+    rows = ranked(results, column)
+    if not rows:
+        return "No row has a result yet." if not any(row["metrics"] for row in results["rows"]) else ""
+    summary = rows[0]["metrics"][column]
+    best = "lowest" if lower_is_better(metric_of(column)) else "highest"
+    kind = "simulated " if results["simulated"] else ""
+    return (
+        f"{rows[0]['name']} has the {best} mean {_plain(column)}: {number(summary['mean'], column)}{_unit(column)} "
+        f"(95 % interval {interval(summary['ci95'], column)}; sd {number(summary['sd'], column)} between "
+        f"{counted(summary['n'], f'{kind}subject')}; {counted(len(summary['seed_means']), 'training seed')})."
+    )
+
+
+def answers(results: Results, column: str) -> list[Said]:
+    """One sentence for each row that has a baseline, those of one baseline together, decided ones first."""
+    order = {BETTER: 0, WORSE: 1, UNDECIDED: 2}
+    rows = [row for row in results["rows"] if row["baseline"] is not None]
+    places = {baseline: place for place, baseline in enumerate(dict.fromkeys(row["baseline"] for row in rows))}
+    said = [(places[row["baseline"]], answer(results, row, column)) for row in rows]
+    return [sentence for _, sentence in sorted(said, key=lambda item: (item[0], order[item[1].verdict]))]
+
+
+def answer(results: Results, row: Row, column: str) -> Said:
+    """Whether a row is better than its baseline in one column, by how much, and how sure that is."""
+    known = names(results)
+    ours, theirs = row["name"], known[row["baseline"]]
+    found = row["differences"].get(column)
+    if found is None:
+        without = theirs if column in row["metrics"] else ours
+        return Said(UNDECIDED, f"{ours} cannot be compared with {theirs}: {without} has no result for it.")
+    if not shows_mean(found):
+        return Said(UNDECIDED, f"{ours} cannot be compared with {theirs}: one subject has no spread.")
+    start = f"On {tested_on(results, found)}, "
+    end = f"(95 % interval {interval(found['ci95'], column, signed=True)}; p {p_words(found['p_holm'])} after Holm)"
+    if found["verdict"] == UNDECIDED and found["networks"] == UNDECIDED:
+        size = f"{number(found['mean'], column, signed=True)}{_unit(column)}"
+        return Said(UNDECIDED, f"{start}{ours} and {theirs} cannot be told apart: {size} {_plain(column)} {end}.")
+    where = "above" if found["mean"] > 0 else "below"
+    size = f"{number(abs(found['mean']), column)}{_unit(column)}"
+    body = f"{start}{ours} is {where} {theirs} by {size} {_plain(column)} {end}"
+    if found["verdict"] == UNDECIDED:
+        return Said(UNDECIDED, f"{body}: {_networks(found)}.")
+    note = f" ({direction(column)})" if lower_is_better(metric_of(column)) else ""
+    return Said(found["verdict"], f"{body}: {WORDS[found['verdict']]}{note}.")
+
+
+def tested_on(results: Results, found: Mapping[str, Any]) -> str:
+    """On how many subjects and seeds a difference rests."""
+    kind = "simulated " if results["simulated"] else ""
+    return f"{counted(found['n'], f'{kind}subject')} and {counted(len(found['seeds']), 'training seed')}"
+
+
+def _networks(found: Mapping[str, Any]) -> str:
+    """What may be said when the networks differ and the methods may not."""
+    if len(found["seeds"]) < 2:
+        return f"this one network is {found['networks']} than that one; one training does not decide about the method"
+    return (
+        f"the networks trained here are {found['networks']}, but trainings differ so much between seeds that others "
+        "could turn it round: not decided"
+    )
+
+
+def how_sure(results: Results) -> list[str]:
+    """What an interval and a verdict mean, for this many seeds."""
+    means = (
+        "The interval of a row's mean is over subjects: it holds for the networks trained here. The small dots, one "
+        "for each training seed, show how far trainings of the same row lie apart."
+    )
+    seeds = len(results["seeds"])
+    differences = (
+        "The interval of a difference holds for new subjects and for new trainings. "
+        f"{seeds} trainings tell little about how much trainings vary, so it is wide; the thicker bar, over subjects "
+        "alone, does not include all of the variation between trainings."
+    )
+    if seeds < 2:
+        differences = (
+            "With one training a row, the interval of a difference cannot include the variation between trainings: "
+            "another seed may well lie outside it."
+        )
+    verdicts = (
+        "Better and worse stand only where the corrected p is below 0.05 and the interval, over two or more trainings, "
+        "is on one side of 0. Not decided does not mean equal: these subjects and trainings cannot tell."
+    )
+    return [means, differences, verdicts]
+
+
+def order_sentences(results: Results, column: str) -> list[str]:
+    """How our order of the rows differs from the paper's; empty where the paper printed too few."""
+    return [sentence for order in results["order"][column] for sentence in _order(order, names(results), column)]
+
+
+def _order(order: Mapping[str, Any], known: Mapping[str, str], column: str) -> list[str]:
+    listed = {who: " > ".join(known[row] for row in order[who]) for who in ("paper", "ours")}
+    if not order["swapped"]:
+        return [f"{column_title(column)}: here as in the paper, best first: {listed['paper']}."]
+    pairs = len(order["paper"]) * (len(order["paper"]) - 1) // 2
+    turned = f"{len(order['swapped'])} of {counted(pairs, 'pair')} the other way round"
+    first = f"{column_title(column)}, best first. Paper: {listed['paper']}. Here: {listed['ours']} ({turned})."
+    swapped = (
+        f"{known[pair['below']]} stands before {known[pair['above']]} here, {_pair(pair, column)}."
+        for pair in order["swapped"]
+    )
+    return [first, *swapped]
+
+
+def _pair(pair: Mapping[str, Any], column: str) -> str:
+    found = pair["difference"]
+    if found is None or found["sd"] is None:
+        return "they have no subjects in common to compare" if found is None else "one subject tells nothing"
+    low, high = sorted(-end for end in found["ci95"])
+    ends = interval((low, high), column, signed=True)
+    words = f"by {number(abs(found['mean']), column)}{_unit(column)} (95 % interval {ends})"
+    clear = low * high > 0 and found["covers"] != "subjects"
+    return f"{words}, {'which is more than chance between trainings and subjects' if clear else 'which may be chance'}"
+
+
+def _plain(column: str) -> str:
+    """A column's name inside a sentence, without its unit."""
+    name = column_title(column).split(",")[0]
+    return name if name.split()[0].isupper() or name in ("Dice", "HD95", "ASSD") else name[0].lower() + name[1:]
+
+
+def _unit(column: str) -> str:
+    metric = metric_of(column)
+    return " mm" if metric.endswith("_mm") else " ml" if metric.endswith("_ml") else ""
