@@ -285,7 +285,7 @@ class Commands:
         """Write one HTML file about a training, an evaluation, a row of both, or a table of a paper.
 
         Args:
-            directory: a training's run folder, a folder with scores.json, one with run/ and test/, or one with table.json
+            directory: a training's run folder, one with scores.json, one with run/ and test/, or one with table.json
             out: file to write; if not given, report.html (of a table table.html) in that folder
             evaluation: folder with the scores and predictions of what was trained, if they lie elsewhere
             dataset: folder of the data that were scored, if not the one that the run names: pictures and fingerprint
@@ -309,6 +309,8 @@ class Commands:
         workers: int = 1,
         only: tuple[str, ...] = (),
         dry_run: bool = False,
+        slurm: str | None = None,
+        slurm_options: str | None = None,
     ) -> None:
         """Train and score the rows of a paper's table, and write the table; given again, it goes on.
 
@@ -321,10 +323,14 @@ class Commands:
             workers: rows that are run side by side
             only: rows to run, as a,b, and those that they start from; all if not given
             dry_run: print the commands and how long they may take, write nothing
+            slurm: partition of a Slurm cluster to submit the rows to, one job each
+            slurm_options: further parameters of submitit, as "{'timeout_min': 240, 'gpus_per_node': 1}"
         """
         from .reproduce.command import reproduce
 
-        code = reproduce(table, dataset_dir, seeds, scale, out, workers, only, dry_run)
+        code = reproduce(
+            table, dataset_dir, seeds, scale, out, workers, only, dry_run, slurm=slurm, slurm_options=slurm_options
+        )
         if code:
             raise command_line.Failed(code)
 

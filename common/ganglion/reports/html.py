@@ -42,6 +42,11 @@ svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .legend i { display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin-right: .4em; vertical-align: -.05em; }
 dl { font-size: .88rem; margin: .4rem 0; } dt { font-weight: 600; margin-top: .5rem; } dd { margin: 0; color: var(--soft); max-width: 46rem; }
 summary { cursor: pointer; color: var(--soft); margin: .7rem 0; }
+.warn { background: var(--warnback); border-left: .3rem solid var(--warn); border-radius: .4rem; padding: .6rem 1rem .7rem; margin: 1rem 0; }
+.warn h2 { color: var(--warn); font-size: 1rem; margin: 0 0 .2rem; } .warn p { max-width: none; font-size: .92rem; margin: .45rem 0; }
+.columns { columns: 19rem; column-gap: 1rem; } .columns > * { break-inside: avoid; margin: 0 0 1rem; }
+.choices { border: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .6rem 0; font-size: .92rem; } .choices label { cursor: pointer; }
+iframe { display: block; border: 0; border-radius: .5rem; background: #000; }
 @media (max-width: 600px) { th, td { padding: .3rem .45rem; } table { font-size: .82rem; } }
 """
 
@@ -62,7 +67,7 @@ def join(parts: Iterable[object]) -> Markup:
     return Markup("".join(escape(part) for part in parts))
 
 
-def tag(name: str, *content: object, **attributes: object) -> Markup:
+def tag(name: str, /, *content: object, **attributes: object) -> Markup:
     """One element; `class_` stands for `class`, and an underscore in an attribute for a hyphen."""
     text = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items())
     return Markup(f"<{name}{text}>{join(content)}</{name}>")
@@ -107,12 +112,34 @@ def section(title: str, *content: object) -> Markup:
     return tag("section", tag("h2", title), *content)
 
 
-def page(title: str, *content: object, badge: str = "") -> str:
-    """The whole document."""
+def folded(title: str, content: object) -> Markup:
+    """What is shown when the reader asks for it."""
+    return tag("details", tag("summary", title), content)
+
+
+def warn_box(title: str, sentences: Sequence[tuple[str, str]]) -> Markup:
+    """What a reader has to know first, as (heading, words) pairs; nothing where there are none."""
+    said = (tag("p", tag("b", f"{heading}."), " ", words) for heading, words in sentences)
+    return tag("aside", tag("h2", title), *said, class_="warn", role="note") if sentences else Markup("")
+
+
+def page(title: str, *content: object, badge: str = "", scripts: bool = False, style: str = "") -> str:
+    """The whole document, which forbids the browser to fetch anything.
+
+    Args:
+        title: headline.
+        content: chapters.
+        badge: a few words below the headline.
+        scripts: whether a part of the page is interactive.
+        style: CSS of this page alone.
+    """
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    policy += "; script-src 'unsafe-inline'" if scripts else ""
+    allowed = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     mark = tag("div", badge, class_="badge") if badge else ""
     body = tag("main", tag("h1", title), mark, *content)
     viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    head = f'<meta charset="utf-8">{viewport}{tag("title", title)}<style>{STYLE}</style>'
+    head = f'<meta charset="utf-8">{allowed}{viewport}{tag("title", title)}<style>{STYLE}{style}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 

@@ -72,9 +72,9 @@ def pick(rows: Sequence[Mapping[str, Any]], metric: str = "dice") -> list[tuple[
 
 def largest_slice(case: Case) -> Slice:
     """Load a case and cut the axial slice in which the label (or, where there is none, the prediction) is largest."""
-    image, _ = _load(case.image, case.channel)
-    label, spacing = _load(case.label)
-    pred, _ = _load(case.pred)
+    image, _ = _volume(case.image, case.channel)
+    label, spacing = _volume(case.label)
+    pred, _ = _volume(case.pred)
     if not image.shape == label.shape == pred.shape:
         sizes = f"image {image.shape}, label {label.shape}, prediction {pred.shape}"
         raise InputError(f"Subject {case.subject}: found other sizes ({sizes}), expected one grid for all three.")
@@ -139,8 +139,8 @@ def show_differences(axes: Any, shown: Slice) -> None:
     axes.imshow(colours, origin="lower", aspect=shown.aspect, interpolation="nearest")
 
 
-def _load(path: Path, channel: int | None = None) -> tuple[np.ndarray, tuple[float, ...]]:
-    """A volume in RAS order and its voxel size."""
+def load(path: Path, channel: int | None = None) -> Any:
+    """A 3-D image in RAS order, of finite numbers."""
     import nibabel
     from nibabel.filebasedimages import ImageFileError
 
@@ -153,7 +153,13 @@ def _load(path: Path, channel: int | None = None) -> tuple[np.ndarray, tuple[flo
         data = data[..., 0]
     if data.ndim != 3:
         raise InputError(f"{path.name}: found {data.ndim} axes, expected a 3-D image.")
-    return np.nan_to_num(data.astype(np.float32)), picture.header.get_zooms()[:3]
+    return nibabel.Nifti1Image(np.nan_to_num(data.astype(np.float32)), picture.affine)
+
+
+def _volume(path: Path, channel: int | None = None) -> tuple[np.ndarray, tuple[float, ...]]:
+    """A volume in RAS order and its voxel size."""
+    picture = load(path, channel)
+    return np.asarray(picture.dataobj), picture.header.get_zooms()[:3]
 
 
 def _head_box(image: np.ndarray, lesion: np.ndarray, margin: int = 3) -> tuple[slice, slice]:

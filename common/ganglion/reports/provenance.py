@@ -12,7 +12,7 @@ from typing import Any
 from ..data.datalist import FILE_NAME, DataList, inside, read_dataset_json
 from ..errors import InputError
 from ..keys import IMAGE, LABEL
-from .shell import command_line, without_folders
+from .shell import command_line, without_folders, without_folders_within
 
 
 def read_json(path: Path) -> Any:
@@ -28,7 +28,8 @@ def read_json(path: Path) -> Any:
 def settings_of(run_dir: Path) -> dict[str, str]:
     """The plain settings of the run's config.json, which are what a person sets; of a path the last part only."""
     content = _config(run_dir)
-    plain = {**content, **content.get("config", {})}
+    config = content.get("config")
+    plain = {**content, **(config if isinstance(config, dict) else {})}
     return {name: _plain(value) for name, value in plain.items() if name != "command" and _is_plain(name, value)}
 
 
@@ -39,6 +40,31 @@ def command_of(run_dir: Path) -> list[str]:
         return []
     module = "python -m monai.bundle" if words[0].replace("\\", "/").endswith("monai/bundle/__main__.py") else words[0]
     return [f"{module} {command_line(words[1:])}"]
+
+
+def config_as_run(run_dir: Path) -> str:
+    """The whole config.json of a run as text, every path without its folders; empty where there is none."""
+    content = without_folders_within(_config(run_dir))
+    return json.dumps(content, indent=2, ensure_ascii=False) if content else ""
+
+
+def versions_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that a run or an evaluation has written down."""
+    versions = content.get("versions")
+    return {str(k): str(v) for k, v in versions.items()} if isinstance(versions, Mapping) else {}
+
+
+def run_versions(run_dir: Path) -> dict[str, str]:
+    """The versions that a training ran with."""
+    return versions_of(_config(run_dir))
+
+
+def dataset_of(run_dir: Path) -> str:
+    """The data set that a training's config.json names; empty where it names none."""
+    content = _config(run_dir)
+    config = content.get("config")
+    named = config.get("dataset_dir") if isinstance(config, Mapping) else None
+    return named if isinstance(named, str) and not named.startswith(("$", "@", "%")) else ""
 
 
 def warnings_of(logs: Iterable[Path], limit: int = 20) -> list[str]:

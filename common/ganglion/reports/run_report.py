@@ -11,12 +11,13 @@ from typing import Any
 from ..data.datalist import load_items, read_dataset_json
 from ..errors import InputError
 from . import scores as tables
-from .curves import curve_cards, no_curves, read_history
-from .environment import describe_environment
-from .html import Markup, card, facts, image, join, legend, page, section, tag, write_page
+from .curves import History, curve_cards, no_curves, read_history
+from .html import Markup, card, folded, image, join, legend, page, section, tag, warn_box, write_page
 from .overlays import LEGEND, Case, draw, find_cases, largest_slice, pick
-from .provenance import command_of, describe_data, is_simulated, settings_of, warnings_of
-from .shell import without_folders
+from .provenance import describe_data, is_simulated, warnings_of
+from .viewer import viewers
+from .warning_signs import signs
+from .what_was_run import provenance_section
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def write_report(
     simulated: bool | None = None,
     contrast: str = "FLAIR",
     logs: Sequence[PathLike] = (),
+    seeds: int | None = None,
 ) -> Path:
     """Write one HTML file that shows a training, an evaluation, or both.
 
@@ -58,6 +60,7 @@ def write_report(
         simulated: whether the data are simulated; None asks the data set's own name and description.
         contrast: contrast to show in the pictures, where there is one.
         logs: further logs whose warnings the reader has to know; the run's own log.txt is read anyway.
+        seeds: how many trainings the scores come from, where that is known.
 
     Returns:
         The path of the file.
@@ -67,21 +70,24 @@ def write_report(
     data = describe_data(Path(dataset_dir)) if dataset_dir else {}
     simulated = is_simulated(data) if simulated is None and data else bool(simulated)
     remarks = list(notes)
+    history = _history(Path(run_dir)) if run_dir is not None else {}
+    scores = tables.read_scores(Path(evaluation_dir)) if evaluation_dir is not None else None
     parts: list[Markup] = []
-    if evaluation_dir is not None:
-        scores = tables.read_scores(Path(evaluation_dir))
+    if scores is not None and evaluation_dir is not None:
         others = {other: tables.read_scores(Path(folder)) for other, folder in (compare or {}).items()}
         parts.append(_score_section(scores, others, name, simulated))
         if dataset_dir is not None:
             cases = _cases(Path(dataset_dir), section_name, Path(predictions_dir or evaluation_dir), contrast)
-            parts.append(_picture_section(scores, cases, simulated, remarks))
-    parts.append(section("Curves", _curves(run_dir)))
+            parts += _picture_sections(scores, cases, simulated, remarks)
+    parts.append(section("Curves", _curves(history) if run_dir is not None else no_curves()))
     known = [Path(log) for log in logs] + ([Path(run_dir) / "log.txt"] if run_dir is not None else [])
     parts.append(_warning_section(warnings_of(known)))
-    parts.append(_provenance_section(run_dir, data, commands, simulated))
+    parts.append(provenance_section(run_dir, scores, data, commands, simulated))
     warning = "Simulated data: these numbers say nothing about patients" if simulated else ""
     lead = join(tag("p", remark) for remark in remarks)
-    return write_page(out_html, page(title, lead, *parts, badge=warning))
+    careful = [tuple(words.split(": ", 1)) for words in signs(history, scores, seeds)]
+    box = warn_box("Read this first", [(heading, words) for heading, words in careful])
+    return write_page(out_html, page(title, box, lead, *parts, badge=warning, scripts=True))
 
 
 def _score_section(scores: tables.Scores, others: Mapping[str, tables.Scores], name: str, simulated: bool) -> Markup:
@@ -95,8 +101,8 @@ def _score_section(scores: tables.Scores, others: Mapping[str, tables.Scores], n
         tables.empty_note(scores),
         tag("div", *tables.strip_cards(scores), class_="grid"),
         legend((("one subject", "var(--c0)"), ("mean and its 95 % interval", "var(--c1)"))),
-        _folded("Every subject", tables.subject_table(scores)),
-        _folded("What the numbers mean", tables.definition_list(scores)),
+        folded("Every subject", tables.subject_table(scores)),
+        folded("What the numbers mean", tables.definition_list(scores)),
     )
 
 
@@ -106,8 +112,11 @@ def _cases(dataset_dir: Path, section_name: str, predictions: Path, contrast: st
     return {case.subject: case for case in find_cases(items, contrasts, predictions, contrast)}
 
 
-def _picture_section(scores: tables.Scores, cases: Mapping[str, Case], simulated: bool, remarks: list[str]) -> Markup:
-    cards = []
+def _picture_sections(
+    scores: tables.Scores, cases: Mapping[str, Case], simulated: bool, remarks: list[str]
+) -> list[Markup]:
+    """The chosen cases as pictures, and the same to click through."""
+    cards, chosen = [], []
     for place, row in pick(scores["subjects"]):
         case = cases.get(row["subject"])
         if case is None:
@@ -115,9 +124,14 @@ def _picture_section(scores: tables.Scores, cases: Mapping[str, Case], simulated
             logger.warning(remarks[-1])
             continue
         cards.append(_picture(place, row, case, simulated))
+        chosen.append((f"{place}: {row['subject']}, Dice {row['dice']:.3f}", case))
     kind = "Simulated scans. " if simulated else ""
     intro = tag("p", f"{kind}Chosen by Dice, not by hand. {ORIENTATION}", class_="soft")
-    return section("Worst, median and best case", intro, legend(LEGEND), tag("div", *cards, class_="grid"))
+    still = section("Worst, median and best case", intro, legend(LEGEND), tag("div", *cards, class_="grid"))
+    if not chosen:
+        return [still]
+    how = f"{kind}Click or drag in a plane, and the other two follow. Coordinates in mm; the slider fades the colours."
+    return [still, section("Look around", tag("p", how, class_="soft"), legend(LEGEND), viewers(chosen))]
 
 
 def _picture(place: str, row: Mapping[str, Any], case: Case, simulated: bool) -> Markup:
@@ -129,35 +143,17 @@ def _picture(place: str, row: Mapping[str, Any], case: Case, simulated: bool) ->
     return card(f"{place.capitalize()}: {row['subject']}", image(draw(shown), alt), caption=caption)
 
 
-def _curves(run_dir: PathLike | None) -> Markup:
-    if run_dir is None:
-        return no_curves()
-    path = Path(run_dir) / "history.csv"
+def _history(run_dir: Path) -> History:
+    path = run_dir / "history.csv"
     if not path.is_file():
-        raise InputError(f"history.csv: found none in {path.parent.name}, expected the folder of a training run.")
-    return tag("div", *curve_cards(read_history(path)), class_="grid")
+        raise InputError(f"history.csv: found none in {run_dir.name}, expected the folder of a training run.")
+    return read_history(path)
+
+
+def _curves(history: History) -> Markup:
+    return tag("div", *curve_cards(history), class_="grid")
 
 
 def _warning_section(sentences: Sequence[str]) -> Markup:
     """Fallbacks and oddities of the run; nothing where there was none."""
     return section("Warnings", tag("ul", *(tag("li", said) for said in sentences))) if sentences else Markup("")
-
-
-def _provenance_section(
-    run_dir: PathLike | None, data: Mapping[str, str], commands: Sequence[str], simulated: bool
-) -> Markup:
-    cards: list[Markup] = []
-    if run_dir is not None and not commands:
-        commands = command_of(Path(run_dir))
-    if data:
-        kind = "simulated" if simulated else "as the data set describes it"
-        cards.append(card("Data", facts({**data, "kind": kind})))
-    if run_dir is not None:
-        cards.append(card("Settings and seeds of the training", facts(settings_of(Path(run_dir)))))
-    cards.append(card("Software and device", facts(describe_environment())))
-    lines = [tag("pre", without_folders(command)) for command in commands]
-    return section("What was run", *lines, tag("div", *cards, class_="grid"))
-
-
-def _folded(title: str, content: Markup) -> Markup:
-    return tag("details", tag("summary", title), content)

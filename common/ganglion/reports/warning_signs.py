@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
@@ -120,11 +121,13 @@ ADVICE: dict[str, tuple[str, str]] = {
 }
 
 
-def signs(history: History | None = None, scores: Mapping[str, Any] | None = None, seeds: int | None = None) -> list[str]:
+def signs(
+    history: History | None = None, scores: Mapping[str, Any] | None = None, seeds: int | None = None
+) -> list[str]:
     """Sentences about what looks wrong; none where nothing does.
 
     Args:
-        history: for each column `<phase>/<term>` or `val/<metric>` its (epoch, value) pairs, as `read_history` gives them.
+        history: for each column `<phase>/<term>` or `val/<metric>` its (epoch, value) pairs.
         scores: an evaluation's scores.json.
         seeds: how many trainings the scores come from, where that is known.
     """
@@ -218,8 +221,7 @@ def _validation(metric: str, points: Sequence[Point], history: History) -> Itera
     shown = dict(points)
     values = [value for _, value in good]
     place = values.index(max(values))
-    best, last, drop = good[place][0], fmean(value for _, value in _last(good)), 0.0
-    drop = values[place] - last
+    best, drop = good[place][0], values[place] - fmean(value for _, value in _last(good))
     at_best = f"val/{metric} was best in epoch {best:.0f} ({shown[best]:.3g})"
     if _is_overlap(metric) and max(value for _, value in _last(points)) < NOTHING:
         yield "Validation finds nothing", f"val/{metric} was 0 at the last {_count(len(_last(points)), 'validation')}"
@@ -301,8 +303,8 @@ def _span(points: Sequence[Point]) -> float:
 def _swing(points: Sequence[Point]) -> float:
     """The mean step between neighbours in the second half, if the steps go to and fro; else 0."""
     values = [value for _, value in points[len(points) // 2 :]]
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
-    turns = sum(a * b < 0 for a, b in zip(steps, steps[1:], strict=False))
+    steps = [b - a for a, b in pairwise(values)]
+    turns = sum(a * b < 0 for a, b in pairwise(steps))
     return fmean(abs(step) for step in steps) if len(steps) > 1 and turns >= 0.4 * (len(steps) - 1) else 0.0
 
 
