@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GanglionError
+from ..errors import GanglionError, InputError
 from . import record
 from .estimate import describe
 from .find import find_table, shown
+from .pages import write_pages
 from .place import Place
 from .plan import Plan, make_plan
 from .screen import Screen
@@ -29,6 +30,8 @@ def reproduce(
     workers: int = 1,
     only: Sequence[str] = (),
     dry_run: bool = False,
+    slurm: str | None = None,
+    slurm_options: str | None = None,
 ) -> int:
     """Run what is left of a table, or say what would be run.
 
@@ -41,6 +44,8 @@ def reproduce(
         workers: rows at a time.
         only: rows to run, and those that they start from; all if empty.
         dry_run: print the commands and an estimate of time, write nothing.
+        slurm: partition of a Slurm cluster to submit the rows to, instead of running them here.
+        slurm_options: further parameters of submitit, as a dictionary in text.
 
     Returns:
         The exit code: 0, or 1 if a row failed, or that of a signal.
@@ -58,7 +63,33 @@ def reproduce(
     if dry_run:
         sys.stdout.write(describe(plan, place, workers) + "\n")
         return 0
+    if slurm is not None:
+        return _submit(plan, place, seeds, slurm, slurm_options)
+    if slurm_options is not None:
+        raise InputError("slurm_options is given without --slurm PARTITION; add it, or leave the options out.")
     return _run(plan, place, workers, seeds)
+
+
+def _submit(plan: Plan, place: Place, seeds: int, partition: str, options: str | None) -> int:
+    from .prepare import prepare
+    from .share import Stopped, listening
+    from .slurm import Request, read_options, submit
+
+    parameters = read_options(options)
+    request = Request(place.table.root, place.table.table, place.scale.name, place.out, place.given, seeds)
+    screen = Screen(len(plan.jobs))
+    try:
+        with listening() as interrupts:
+            prepare(place, screen, interrupts)
+        submit(plan, request, screen, partition, parameters)
+    except Stopped as stopped:
+        return stopped.exit_code
+    finally:
+        screen.close()
+    sys.stdout.write(
+        f"The table will be {place.out / place.table.table / 'table.html'}; --dry_run tells how far it is.\n"
+    )
+    return 0
 
 
 def _run(plan: Plan, place: Place, workers: int, seeds: int) -> int:
@@ -77,18 +108,8 @@ def _run(plan: Plan, place: Place, workers: int, seeds: int) -> int:
         return stopped.exit_code
     finally:
         screen.close()
-    _write(place, seeds)
+    sys.stdout.write(write_pages(place, seeds) + "\n")
     return _say_end(plan, outcome)
-
-
-def _write(place: Place, seeds: int) -> None:
-    """The table as pages, and its rows on standard output."""
-    from .results import read_results
-    from .write_tables import write_all
-
-    folder = place.out / place.table.table
-    write_all(read_results(place.table, place.out, range(seeds)), folder, place.data)
-    sys.stdout.write((folder / "table.md").read_text(encoding="utf-8") + f"\n{folder / 'table.html'}\n")
 
 
 def _say_end(plan: Plan, outcome: Outcome) -> int:

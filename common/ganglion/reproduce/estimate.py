@@ -30,7 +30,8 @@ def _counts(plan: Plan, left: Sequence[Job]) -> str:
     seeds = len({key[2] for key in jobs})
     others = len(jobs) - len(plan.asked)
     more = f", {others} of them of rows that others start from" if others else ""
-    return f"{rows} rows, {seeds} seed{'s' * (seeds > 1)}: {len(jobs)} to run{more}; {len(jobs) - len(left)} done, {len(left)} left"
+    counts = f"{rows} rows, {seeds} seed{'s' * (seeds > 1)}: {len(jobs)} to run{more}"
+    return f"{counts}; {len(jobs) - len(left)} done, {len(left)} left"
 
 
 def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:

@@ -145,6 +145,13 @@ class Plan:
     jobs: dict[Key, Job] = field(default_factory=dict)
     asked: set[Key] = field(default_factory=set)
 
+    def only(self, key: Key) -> Plan:
+        """One job and those that it starts from."""
+        chain = [key]
+        for each in chain:
+            chain += [need for need in self.jobs[each].needs if need not in chain]
+        return Plan({each: job for each, job in self.jobs.items() if each in chain}, {key})
+
 
 def make_plan(
     tables: Mapping[str, Table], scale: str, seeds: int, out: Path, data: Path, only: Sequence[str] = ()

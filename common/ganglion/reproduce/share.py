@@ -41,9 +41,9 @@ class Interrupts:
 
 
 @contextmanager
-def listening() -> Iterator[Interrupts]:
+def listening(interrupts: Interrupts | None = None) -> Iterator[Interrupts]:
     """Take the signals over for a while."""
-    interrupts = Interrupts()
+    interrupts = interrupts or Interrupts()
     former = {number: signal.signal(number, interrupts.note) for number in SIGNALS}
     try:
         yield interrupts
@@ -108,6 +108,12 @@ class Sharing:
         finally:
             self._stop(signal.SIGKILL)  # nothing is left unless this process failed
         return self.outcome
+
+    def stop_now(self, number: int) -> None:
+        """Ask every row to save, and wait until they have; for a signal's handler, which nothing may follow."""
+        self._stop(number)
+        while not all(run.poll() for run in self._running):
+            time.sleep(_PAUSE)
 
     def _stop(self, number: int) -> None:
         for run in self._running:

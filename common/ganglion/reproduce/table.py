@@ -18,12 +18,12 @@ RESERVED = ("data", "slurm")  # folders of OUT that are no tables
 
 _WORDS = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 _NUMBER = (int, float)
-_TABLE = {"title": str, "paper": str, "question": str, "notes": list, "columns": list, "baseline": str}
+_TABLE: dict[str, Any] = {"title": str, "paper": str, "question": str, "notes": list, "columns": list, "baseline": str}
 _TABLE |= {"scales": dict, "rows": list}
 _NEEDED = ("title", "columns", "scales", "rows")
-_SCALE = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
-_COHORT = {"cohort": str, "subjects": int, "seed": int, "spacing": _NUMBER, "splits": list, "unlabeled": int}
-_ROW = {"row": str, "name": str, "train": list, "infer": list, "options": dict, "paper": dict, "where": str}
+_SCALE: dict[str, Any] = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
+_COHORT: dict[str, Any] = {"cohort": str, "subjects": int, "seed": int, "spacing": _NUMBER, "splits": list, "unlabeled": int}
+_ROW: dict[str, Any] = {"row": str, "name": str, "train": list, "infer": list, "options": dict, "paper": dict, "where": str}
 _ROW |= {"start_from": (dict, str), "weights": str, "baseline": str, "cell": list, "printed_only": bool}
 
 
