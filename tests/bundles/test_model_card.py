@@ -29,3 +29,11 @@ def test_every_number_has_its_subjects(path):
         dice = list(row["subjects"].values())
         assert len(dice) == row["dice"]["n"]
         assert sum(dice) / len(dice) == pytest.approx(row["dice"]["mean"])
+
+
+@pytest.mark.parametrize("card", sorted((ROOT / "bundles" / "segan_transfer" / "docs" / "variants").glob("*.md")))
+def test_the_card_of_a_variant_holds_rows_of_the_same_results(card):
+    known = [line for path in RESULTS for line in table_lines(json.loads(path.read_text(encoding="utf-8")))]
+    rows = [line for line in card.read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
+    assert rows
+    assert set(rows) <= set(known)

@@ -117,8 +117,8 @@ def test_every_variant_trains_and_labels(variant, bundle, brats_cohort, tmp_path
 
 def test_the_sweep_found_all_variants():
     assert len(VARIANTS) == 18
-    wanted = {"paper", "small", "four_contrasts", "t1", "t1ce", "t2", "flair", "no_critic", "map_distance", "frozen_critic"}
-    assert wanted <= set(VARIANTS)
+    wanted = {"paper", "small", "four_contrasts", "t1", "t1ce", "t2", "flair"}
+    assert wanted | {"no_critic", "map_distance", "frozen_critic"} <= set(VARIANTS)
 
 
 def test_a_frozen_critic_stays_as_it_was_given(bundle, brats_cohort, tmp_path):

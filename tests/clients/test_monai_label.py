@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from found_bundles import BUNDLES
 
+from ganglion.sharing.alone import variants_alone
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
 
@@ -94,29 +95,51 @@ def python(environment):
     return found
 
 
-@pytest.fixture(scope="module", params=BUNDLES, ids=lambda path: path.name)
-def bundle(request):
-    return request.param
+# Each bundle, and each of its variants that can be packed as a bundle of its own: one contrast alone, for instance.
+SERVED = [(bundle, variant) for bundle in BUNDLES for variant in (None, *variants_alone(bundle))]
 
 
-@pytest.fixture(scope="module")
-def app(bundle, python, tmp_path_factory):
-    """MONAI Label's app for bundles, holding the bundle as it comes out of its zip."""
+class Bundle:
+    """A bundle as it came out of its zip, in the app that serves it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.name = root, root.name
+        self.contrasts = json.loads((root / "configs" / "inference.json").read_text())["contrasts"]
+
+    def label(self, files: list[Path], out: Path) -> nib.Nifti1Image:
+        """What MONAI's own command says of the contrasts of one subject."""
+        command = [sys.executable, "-m", "monai.bundle", "run", "inference", "--config_file"]
+        command += [str(self.root / "configs" / "inference.json"), "--bundle_root", str(self.root)]
+        command += ["--images", str([[str(file) for file in files]]), "--output_dir", str(out)]
+        subprocess.run(command, check=True, capture_output=True, cwd=out.parent)
+        (written,) = out.glob("*_pred.nii.gz")
+        return nib.load(written)
+
+
+@pytest.fixture(scope="module", params=SERVED, ids=lambda served: f"{served[0].name}-{served[1] or 'as_it_is'}")
+def app(request, python, tmp_path_factory):
+    """MONAI Label's app for bundles, holding one bundle as it comes out of its zip."""
+    source, variant = request.param
     folder = tmp_path_factory.mktemp("label") / "app"
     shutil.copytree(python.parents[1] / "monailabel" / "sample-apps" / "monaibundle", folder)
-    packed = pack(bundle, folder.parent)
+    packed = pack(source, folder.parent, variant=variant)
     unpack(packed.path, folder / "model")
     return folder
 
 
 @pytest.fixture(scope="module")
-def studies(brats_cohort, tmp_path_factory):
-    """Four subjects as a datastore likes them: all files in one folder."""
+def bundle(app):
+    (root,) = (app / "model").iterdir()
+    return Bundle(root)
+
+
+@pytest.fixture(scope="module")
+def studies(bundle, brats_cohort, tmp_path_factory):
+    """Four subjects as a datastore likes them: the bundle's contrasts in one folder, and nothing else."""
     folder = tmp_path_factory.mktemp("studies")
     for subject in sorted(brats_cohort.glob("sub-*"))[:4]:
-        for file in subject.glob("*.nii.gz"):
-            if "label" not in file.name:
-                shutil.copy(file, folder)
+        for contrast in bundle.contrasts:
+            shutil.copy(subject / f"{subject.name}_{contrast}.nii.gz", folder)
     return folder
 
 
@@ -128,41 +151,41 @@ def server(app, bundle, python, studies):
     running.process.wait(60)
 
 
+def test_every_bundle_found_and_a_single_contrast_are_served():
+    assert {bundle for bundle, _ in SERVED} == set(BUNDLES)
+    assert any(variant for _, variant in SERVED)
+
+
 def test_it_is_listed(server, bundle):
     found = json.loads(server.ask("GET", "/info/"))
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata = json.loads((bundle.root / "configs" / "metadata.json").read_text())
     assert found["models"][bundle.name]["version"] == metadata["version"]
     assert found["trainers"][bundle.name]
 
 
-def test_label_comes_back_on_the_images_grid_whatever_contrast_is_open(server, bundle, studies, brats_cohort, tmp_path):
-    subject = sorted(brats_cohort.glob("sub-*"))[0]
-    served = [server.label(bundle.name, f"{subject.name}_{c}", tmp_path / f"{c}.nii.gz") for c in ("T1", "FLAIR")]
-    image = nib.load(subject / f"{subject.name}_T1.nii.gz")
-    images = [[str(subject / f"{subject.name}_{c}.nii.gz") for c in ("T1", "T1ce", "T2", "FLAIR")]]
-    command = [sys.executable, "-m", "monai.bundle", "run", "inference", "--config_file"]
-    command += [str(bundle / "configs" / "inference.json"), "--bundle_root", str(bundle)]
-    command += ["--images", str(images), "--output_dir", str(tmp_path / "cli")]
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    (written,) = (tmp_path / "cli").glob("*_pred.nii.gz")
-    for label in served:
+def test_label_comes_back_on_the_images_grid_whatever_contrast_is_open(server, bundle, studies, tmp_path):
+    files = [studies / f"sub-001_{contrast}.nii.gz" for contrast in bundle.contrasts]
+    image, expected = nib.load(files[0]), bundle.label(files, tmp_path / "cli")
+    for contrast in {bundle.contrasts[0], bundle.contrasts[-1]}:
+        label = server.label(bundle.name, f"sub-001_{contrast}", tmp_path / f"{contrast}.nii.gz")
         assert label.shape == image.shape
         assert np.allclose(label.affine, image.affine, atol=1e-4)
-        assert np.array_equal(np.asarray(label.dataobj), np.asarray(nib.load(written).dataobj))
+        assert np.asarray(expected.dataobj).any()
+        assert np.array_equal(np.asarray(label.dataobj), np.asarray(expected.dataobj))
 
 
-def test_training_takes_labels_and_leaves_weights_that_serve(server, bundle, app, brats_cohort, tmp_path):
-    model = app / "model" / bundle.name / "models" / "model.pt"
-    before = model.read_bytes()
+def test_training_takes_labels_and_leaves_weights_that_serve(server, bundle, brats_cohort, tmp_path):
+    model = bundle.root / "models" / "model.pt"
+    before, opened = model.read_bytes(), bundle.contrasts[-1]
     for subject in sorted(brats_cohort.glob("sub-*"))[:3]:
         label = {"label": subject / f"{subject.name}_label.nii.gz"}
-        server.form("PUT", f"/datastore/label?image={subject.name}_FLAIR&tag=final", {}, label)
+        server.form("PUT", f"/datastore/label?image={subject.name}_{opened}&tag=final", {}, label)
     asked = {"max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
     server.ask("POST", f"/train/{bundle.name}?run_sync=true", json.dumps(asked).encode())
     assert model.read_bytes() != before, server.log.read_text()[-3000:]
     assert model.with_name("model.pt.previous").read_bytes() == before
     assert sorted(path.name for path in model.parent.glob("*.pt")) == ["model.pt"]
-    assert server.label(bundle.name, "sub-004_T2", tmp_path / "after.nii.gz").ndim == 3
+    assert server.label(bundle.name, f"sub-004_{opened}", tmp_path / "after.nii.gz").ndim == 3
 
 
 def test_scoring_answers(server, bundle):
@@ -178,14 +201,17 @@ def test_scoring_answers(server, bundle):
     assert "Traceback" not in server.log.read_text(), server.log.read_text()[-3000:]
 
 
-def test_a_single_contrast_is_told_what_is_missing(app, bundle, python, brats_cohort, tmp_path):
+def test_a_missing_contrast_is_named(app, bundle, python, brats_cohort, tmp_path):
+    if len(bundle.contrasts) == 1:
+        pytest.skip("a bundle of one contrast has no other to miss")
+    opened = bundle.contrasts[-1]
     (tmp_path / "single").mkdir()
-    shutil.copy(brats_cohort / "sub-001" / "sub-001_FLAIR.nii.gz", tmp_path / "single")
+    shutil.copy(brats_cohort / "sub-001" / f"sub-001_{opened}.nii.gz", tmp_path / "single")
     running = Server(python, app, tmp_path / "single", bundle.name)
     try:
         with pytest.raises(urllib.error.HTTPError):
-            running.label(bundle.name, "sub-001_FLAIR", tmp_path / "none.nii.gz")
+            running.label(bundle.name, f"sub-001_{opened}", tmp_path / "none.nii.gz")
     finally:
         running.process.terminate()
         running.process.wait(60)
-    assert "found contrast T1 missing beside it (there: FLAIR)" in running.log.read_text()
+    assert f"found contrast {bundle.contrasts[0]} missing beside it (there: {opened})" in running.log.read_text()

@@ -1,6 +1,7 @@
 """`LoadContrastsd` and `LoadLabeld`: every accepted form of input, and every refused one by its message."""
 
 import logging
+import shutil
 from itertools import permutations, product
 
 import nibabel as nib
@@ -36,6 +37,14 @@ def test_list_of_files_becomes_channels_in_order(files):
     np.testing.assert_array_equal(out.affine, AFFINE)
     np.testing.assert_array_equal(out.meta["original_affine"], AFFINE)
     assert out.meta["filename_or_obj"] == "anna"
+
+
+def test_a_lone_file_named_as_another_contrast_is_refused(files, tmp_path, counted):
+    with pytest.raises(InputError, match=r"found a file named as T1, expected FLAIR.*rename"):
+        LoadContrastsd(contrasts=("FLAIR",))({"image": [files[0]]})
+    plain = shutil.copy(files[0], tmp_path / "scan.nii.gz")
+    assert LoadContrastsd(contrasts=("FLAIR",))({"image": plain})["image"].shape[0] == 1
+    counted("faulty inputs")
 
 
 def test_each_file_is_opened_once(files, monkeypatch):

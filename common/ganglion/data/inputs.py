@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..keys import CONTRASTS
 from .findings import FileError
 from .naming import contrast_of, siblings
 from .volumes import MAX_VOXELS, Volume, open_volume, require_same_grid
@@ -91,8 +92,11 @@ def require_channels(volume: Volume, contrasts: Sequence[str], channels: Sequenc
 
 
 def require_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
-    """Raise a `FileError` if the files' names tell the same contrasts in another order."""
+    """Raise a `FileError` if the files' names tell another order, or a lone file's another contrast."""
     told = [contrast_of(file) for file in files]
+    if len(files) == 1 and told[0] in CONTRASTS and told[0] != contrasts[0]:
+        mend = f"Give the {contrasts[0]} scan, or rename the file if it is one."
+        raise FileError(files[0], f"a file named as {told[0]}", contrasts[0], mend, "contrasts")
     if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
         found = f"files named in the order {', '.join(map(str, told))}"
         raise FileError(files[0], found, ", ".join(contrasts), "Give them in that order.", "contrasts")

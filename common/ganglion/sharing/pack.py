@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import InputError
+from .alone import write_alone
 from .check import check_bundle
 from .contents import GUIDE, Contents
 from .findings import Refused
@@ -61,18 +62,27 @@ class Packed:
         return f"{self.path}: {self.files} files, {self.path.stat().st_size / 2**20:.1f} MiB, sha256 {self.sha256}"
 
 
-def pack(bundle: str | Path, out: str | Path = ".", overwrite: bool = False) -> Packed:
-    """Write `NAME_vX.Y.Z.zip` of a bundle.
+def pack(bundle: str | Path, out: str | Path = ".", overwrite: bool = False, variant: str | None = None) -> Packed:
+    """Write `NAME_vX.Y.Z.zip` of a bundle, or `NAME_VARIANT_vX.Y.Z.zip` of one of its variants.
 
     Args:
         bundle: folder of the bundle.
         out: folder for the zip; made if it does not exist.
         overwrite: replace a zip of this name that holds something else.
+        variant: pack this variant as a bundle of its own, for clients that run a bundle as it stands.
 
     Raises:
         Refused: names every reason why the bundle may not leave the house.
     """
     _need("jsonschema", "safetensors")
+    if variant is None:
+        return _pack(bundle, out, overwrite)
+    with tempfile.TemporaryDirectory() as folder:
+        return _pack(write_alone(bundle, variant, Path(folder)), out, overwrite)
+
+
+def _pack(bundle: str | Path, out: str | Path, overwrite: bool) -> Packed:
+    """Check, write, check what was written, and only then give it its name."""
     contents, metadata = check_bundle(str(bundle))
     files = {f"{contents.name}/{name}": data for name, data in bundle_files(contents).items()}
     target = Path(out) / f"{contents.name}_v{metadata['version']}.zip"
