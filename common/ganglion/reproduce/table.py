@@ -18,13 +18,22 @@ RESERVED = ("data", "slurm")  # folders of OUT that are no tables
 
 _WORDS = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 _NUMBER = (int, float)
-_TABLE: dict[str, Any] = {"title": str, "paper": str, "question": str, "notes": list, "columns": list, "baseline": str}
-_TABLE |= {"scales": dict, "rows": list}
 _NEEDED = ("title", "columns", "scales", "rows")
+_TABLE: dict[str, Any] = {
+    **dict.fromkeys(("title", "paper", "question", "baseline"), str),
+    **dict.fromkeys(("notes", "columns", "rows"), list),
+    "scales": dict,
+}
 _SCALE: dict[str, Any] = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
-_COHORT: dict[str, Any] = {"cohort": str, "subjects": int, "seed": int, "spacing": _NUMBER, "splits": list, "unlabeled": int}
-_ROW: dict[str, Any] = {"row": str, "name": str, "train": list, "infer": list, "options": dict, "paper": dict, "where": str}
-_ROW |= {"start_from": (dict, str), "weights": str, "baseline": str, "cell": list, "printed_only": bool}
+_COHORT: dict[str, Any] = {**dict.fromkeys(("subjects", "seed", "unlabeled"), int), "cohort": str}
+_COHORT |= {"spacing": _NUMBER, "splits": list}
+_ROW: dict[str, Any] = {
+    **dict.fromkeys(("row", "name", "where", "weights", "baseline"), str),
+    **dict.fromkeys(("train", "infer", "cell"), list),
+    **dict.fromkeys(("options", "paper"), dict),
+    "start_from": (dict, str),
+    "printed_only": bool,
+}
 
 
 @dataclass(frozen=True)
