@@ -119,12 +119,14 @@ def test_mistakes_are_one_line(finished, capsys, words, message):
     assert message in line
 
 
-def test_a_table_takes_no_further_folders(finished, capsys):
+def test_a_table_takes_no_further_evaluation(finished, capsys):
     (finished / "table").mkdir()
     (finished / "table" / "table.json").write_text("{}")
     assert find_parts(finished / "table").table is not None
-    assert main(["report", str(finished / "table"), "--dataset", str(finished / "data")]) == 2
-    assert "--dataset: found on a table" in capsys.readouterr().err
+    assert main(["report", str(finished / "table"), "--compare", str(finished / "evaluation")]) == 2
+    assert "--compare: found on a table" in capsys.readouterr().err
+    assert main(["report", str(finished / "table")]) == 2
+    assert "table.json: expected the rows and columns" in capsys.readouterr().err
 
 
 def test_folders_have_names_for_people(tmp_path):

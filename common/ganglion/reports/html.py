@@ -119,7 +119,7 @@ def folded(title: str, content: object) -> Markup:
 
 def warn_box(title: str, sentences: Sequence[tuple[str, str]]) -> Markup:
     """What a reader has to know first, as (heading, words) pairs; nothing where there are none."""
-    said = (tag("p", tag("b", f"{heading}."), " ", words) for heading, words in sentences)
+    said = (tag("p", tag("b", f"{heading}:"), " ", words) for heading, words in sentences)
     return tag("aside", tag("h2", title), *said, class_="warn", role="note") if sentences else Markup("")
 
 

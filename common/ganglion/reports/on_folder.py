@@ -87,7 +87,7 @@ def report_on(
         folder: what to report on, see `find_parts`.
         out: file to write; `folder`/report.html, or table.html of a table, when None.
         evaluation: an evaluation of what was trained in `folder`, where it lies elsewhere.
-        dataset: data set that was scored; when None the one that the run or the row names, if it is there.
+        dataset: data set that was scored; when None the one that the run, the row or the table names, if it is there.
         section: list of dataset.json that was scored.
         compare: another evaluation of the same subjects, or the folder of its row.
         title: headline; made of the folder's name when None.
@@ -97,7 +97,8 @@ def report_on(
     """
     place, parts = Path(folder), find_parts(folder)
     if parts.table is not None:
-        return _table(parts.table, out, {"--evaluation": evaluation, "--dataset": dataset, "--compare": compare}, title)
+        refused = {"--evaluation": evaluation, "--compare": compare, "--title": title}
+        return _table(parts.table, out, dataset, refused)
     scored = parts.evaluation if evaluation is None else _evaluation_of(evaluation, "--evaluation")
     others = {"the other": _evaluation_of(compare, "--compare")} if compare is not None else {}
     if others and scored is None:
@@ -129,13 +130,16 @@ def label(folder: PathLike) -> str:
     return ", ".join(kept)
 
 
-def _table(folder: Path, out: PathLike | None, options: dict[str, PathLike | None], title: str | None) -> Path:
-    given = [name for name, value in (*options.items(), ("--title", title)) if value is not None]
+def _table(folder: Path, out: PathLike | None, dataset: PathLike | None, refused: dict[str, object]) -> Path:
+    given = [name for name, value in refused.items() if value is not None]
     if given:
         raise InputError(f"{', '.join(given)}: found on a table, whose page needs its {TABLE} alone; leave it out.")
     from .table_report import write_table_report
 
-    return write_table_report(read_json(folder / TABLE), out if out is not None else folder / "table.html")
+    results = read_json(folder / TABLE)
+    if not isinstance(results, dict) or not {"rows", "columns", "table"} <= set(results):
+        raise InputError(f"{TABLE}: expected the rows and columns of a table that `reproduce` has run.")
+    return write_table_report(results, out if out is not None else folder / "table.html", folder, dataset)
 
 
 def _evaluation_of(folder: PathLike, option: str) -> Path:

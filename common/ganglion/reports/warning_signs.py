@@ -24,8 +24,8 @@ SETTINGS = ("weight", "lambda", "rate", "probability")  # a term that ends so is
 MIN_EPOCHS = 8  # with fewer, a quarter of them is no trend
 MIN_VALIDATIONS = 4  # likewise
 COLLAPSED = 0.02  # end over beginning of an adversary's loss; healthy ones kept above 0.5
-EXPLODED = 100.0  # end over beginning of a loss; healthy ones stayed below 2
-SMALL = 1e-3  # a beginning nearer to 0 than this is no yardstick for a growth
+EXPLODED = 10.0  # end over first epoch of a loss; healthy ones stayed below 2, a critic without bounds reached 13
+SMALL = 1e-2  # a beginning nearer to 0 than this is no yardstick for a growth
 STILL = 5e-3  # span over size of an adversary's loss at the end; healthy ones moved by 0.05 and more
 FROZEN = 1e-4  # likewise of any other term: batches alone make a loss that still learns move by more
 UNMOVED = 1e-3  # gain of one step over the adversary's loss; healthy ones gained 0.01 and more
@@ -193,7 +193,7 @@ def _losses(history: History) -> Iterator[tuple[str, str]]:
     for name, points in history.items():
         if name.startswith(f"{VALIDATION}/") or len(points) < MIN_EPOCHS:
             continue
-        begin, end, last = _size(_first(points)), _size(_last(points)), _last(points)
+        begin, end, last = abs(points[0][1]), _size(_last(points)), _last(points)
         if name.endswith("/loss") and end >= EXPLODED * max(begin, SMALL):
             yield "A loss explodes", f"{name} grew from {begin:.2g} to {end:.2g} in size"
         elif _is_overlap(name) and min(value for _, value in last) >= BOUND:
