@@ -34,13 +34,13 @@ STYLE = """
 .frow { padding: .35rem 0 .1rem; border-top: 1px solid var(--line); } h3 + .frow { border: 0; }
 .fname { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 .8rem; font-size: .86rem;
   line-height: 1.3; }
-.fname span:last-child { font-variant-numeric: tabular-nums; color: var(--soft); } .fname .base { font-weight: 600; }
+.fname > span:last-child { font-variant-numeric: tabular-nums; color: var(--soft); } .fname .base { font-weight: 600; }
 .frow svg, .fscale svg { width: 100%; height: auto; display: block; } .fscale { border-top: 1px solid var(--line); }
-.thick { stroke-width: 5; } .thin { stroke-width: 1.8; }
+.thick { stroke-width: 8; stroke-opacity: .32; } .thin { stroke-width: 1.8; }
 .zero { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 2.5; }
-.printed { fill: var(--card); stroke: var(--ink); stroke-width: 1.4; }
-.fname .better, .better { color: var(--good); } .fname .worse, .worse { color: var(--bad); }
-.fname .undecided, .undecided { color: var(--soft); } .verdict { font-weight: 600; white-space: nowrap; }
+.printed { fill: none; stroke: var(--ink); stroke-width: 1.4; }
+.verdict { font-weight: 600; white-space: nowrap; color: var(--soft); }
+.verdict.better { color: var(--good); } .verdict.worse { color: var(--bad); }
 """
 
 Row = Mapping[str, Any]
@@ -52,7 +52,7 @@ def forest_cards(results: Results, group: Mapping[str, Any], column: str) -> lis
     """Two cards for the rows of a group: means, and differences to the baseline where there are any."""
     rows = _rows_of(results, group)
     cards = [_means_card(results, rows, column, group["baseline"])]
-    compared = [row for row in rows if shows_mean(row["differences"].get(column))]
+    compared = [row for row in _compared(rows, group) if shows_mean(row["differences"].get(column))]
     if compared:
         cards.append(_differences_card(results, compared, column, group["baseline"]))
     return cards
@@ -64,8 +64,8 @@ def subject_cards(results: Results, group: Mapping[str, Any], column: str) -> li
     values = {row["row"]: row["subjects"][column] for row in rows}
     cards = [_dots_card(f"{column_title(column)} of every subject", rows, values, column, signed=False)] if rows else []
     base = values.get(group["baseline"])
-    if base is not None and len(rows) > 1:
-        others = [row for row in rows if row["row"] != group["baseline"]]
+    others = _compared(rows, group)
+    if base is not None and others:
         paired = {
             row["row"]: {s: value - base[s] for s, value in values[row["row"]].items() if s in base} for row in others
         }
@@ -79,13 +79,21 @@ def forest_legend(results: Results) -> Markup:
     entries = [("mean and its 95 % interval over subjects", "var(--c1)"), ("mean of one training seed", "var(--c0)")]
     entries += [(f"difference: {SYMBOLS[key]} {WORDS[key]}", colour) for key, colour in COLOURS.items()]
     marks = legend(entries)
-    words = "Hollow diamond: the number that the paper prints, without n and spread. Dashed: the baseline."
+    words = (
+        "Hollow diamond: the number that the paper prints, without n and spread. Dashed: the baseline. The thin line of "
+        "a difference is its 95 % interval, the pale bar that over subjects alone."
+    )
     return join((marks, tag("p", words, class_="soft")))
 
 
 def _rows_of(results: Results, group: Mapping[str, Any]) -> list[Row]:
     known = {row["row"]: row for row in results["rows"]}
     return [known[name] for name in group["rows"]]
+
+
+def _compared(rows: Sequence[Row], group: Mapping[str, Any]) -> list[Row]:
+    """Those whose baseline is the group's; a group's baseline may have another one itself."""
+    return [row for row in rows if row["baseline"] is not None and row["baseline"] == group["baseline"]]
 
 
 def _means_card(results: Results, rows: Sequence[Row], column: str, baseline: str | None) -> Markup:

@@ -42,7 +42,8 @@ table.matrix th {{ text-align: center; border: 0; padding: .3rem .5rem; }}
 table.matrix tbody th {{ text-align: right; }}
 table.matrix td {{ text-align: center; border: 0; border-radius: .35rem; padding: .4rem .6rem; min-width: 5.2rem; }}
 table.matrix td.none {{ border: 1px dashed var(--line); color: var(--soft); }} table.matrix b {{ display: block; }}
-table.matrix small {{ display: block; font-size: .78rem; white-space: nowrap; }}
+table.matrix small {{ display: block; font-size: .78rem; white-space: nowrap; color: inherit; }}
+table.matrix caption {{ text-align: left; padding: 0 0 .3rem; }}
 {_levels(LIGHT)}
 @media (prefers-color-scheme: dark) {{ {_levels(DARK)} }}
 """

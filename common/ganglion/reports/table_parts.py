@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .forest import verdict_mark
-from .html import Markup, card, definitions, facts, folded, join, section, table, tag
+from .html import Markup, card, definitions, escape, facts, folded, join, section, table, tag
 from .scores import title
 from .table_words import (
+    NOTHING,
     Results,
     answers,
     column_title,
@@ -22,16 +23,20 @@ from .table_words import (
     order_sentences,
     p_words,
     shows_mean,
+    usual_base,
 )
 
 STYLE = """
-.lead { font-size: 1.12rem; } ul.answers { list-style: none; padding: 0; margin: .6rem 0; max-width: 52rem; }
+.lead { font-size: 1.12rem; } ul.answers { list-style: none; padding: 0; margin: .6rem 0; max-width: 60rem; }
 ul.answers li { display: grid; grid-template-columns: 7.6rem 1fr; gap: .6rem; padding: .4rem 0;
   border-top: 1px solid var(--line); }
 ul.plain { padding-left: 1.1rem; max-width: 52rem; } ul.plain li { margin: .3rem 0; }
 td small, th small { display: block; }
 td small { color: var(--soft); font-size: .8rem; } .wide td { vertical-align: top; }
+.wide td, .wide th { padding-left: .45rem; padding-right: .45rem; }
 .wide td:first-child { white-space: normal; min-width: 11rem; } table .base { font-weight: 600; }
+.wide td:first-child, .wide th:first-child { position: sticky; left: 0; background: var(--paper); }
+.wide th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 600px) { ul.answers li { grid-template-columns: 1fr; gap: 0; } .wide td:first-child {
   min-width: 8rem; } }
 """
@@ -43,50 +48,58 @@ Row = Mapping[str, Any]
 def answer_section(results: Results) -> Markup:
     """The answer in sentences, first the one metric that the table puts first, then all at a glance."""
     column = results["columns"][0]
-    said = answers(results, column)
-    items = (tag("li", verdict_mark(sentence.verdict), tag("span", sentence.text)) for sentence in said)
     lead = tag("p", leader(results, column), class_="lead")
-    sure = join(tag("p", words) for words in how_sure(results))
-    none = tag("p", "No row of this table is compared with a baseline.") if not said else ""
-    glance = _glance(results) if said and len(results["columns"]) > 1 else ""
-    return section("Answer", lead, tag("ul", *items, class_="answers"), none, glance, folded("How sure is that?", sure))
+    sure = join(tag("p", words, class_="soft") for words in how_sure(results))
+    baselines = list(dict.fromkeys(row["baseline"] for row in results["rows"] if row["baseline"] is not None))
+    if not baselines:
+        return section("Answer", lead, tag("p", "No row of this table is compared with a baseline."), sure)
+    lists = join(_answers(results, column, baseline) for baseline in baselines)
+    return section("Answer", lead, lists, sure, _glance(results) if len(results["columns"]) > 1 else "")
+
+
+def _answers(results: Results, column: str, baseline: str) -> Markup:
+    """What is said of the rows of one baseline, below the words that hold for all of them."""
+    base = usual_base(results, column, baseline)
+    words = join(("Compared with ", tag("b", names(results)[baseline]), f", on {base}:" if base else ":"))
+    said = answers(results, column, baseline)
+    items = (tag("li", verdict_mark(sentence.verdict), tag("span", sentence.text)) for sentence in said)
+    return join((tag("p", words), tag("ul", *items, class_="answers")))
 
 
 def _glance(results: Results) -> Markup:
     """Every verdict, a row a line and a metric a column."""
-    columns = results["columns"]
+    columns, known = results["columns"], names(results)
+    compared = [row for row in results["rows"] if row["baseline"] is not None]
+    baselines = {row["baseline"] for row in compared}
     rows = []
-    for row in results["rows"]:
-        if row["baseline"] is not None:
-            compared = tag("small", f"to {names(results)[row['baseline']]}")
-            rows.append((join((row["name"], compared)), *(_verdict_cell(row, column) for column in columns)))
-    heads = ("Verdict", *(join((column_title(c), tag("small", direction(c)))) for c in columns))
+    for row in compared:
+        small = tag("small", f"to {known[row['baseline']]}") if len(baselines) > 1 else ""
+        rows.append((join((row["name"], small)), *(_verdict_cell(row, column) for column in columns)))
+    first = "Row" if len(baselines) > 1 else f"Compared with {known[baselines.pop()]}"
+    heads = (first, *(join((column_title(c), tag("small", direction(c)))) for c in columns))
     return wide(heads, rows)
 
 
 def _verdict_cell(row: Row, column: str) -> Markup:
     found = row["differences"].get(column)
     if not shows_mean(found):
-        return tag("span", "no result", class_="soft")
+        return verdict_mark(NOTHING)
     words = f"{number(found['mean'], column, signed=True)}; p {p_words(found['p_holm'])}"
     return join((verdict_mark(found["verdict"]), tag("small", words)))
 
 
 def printed_section(results: Results) -> Markup:
     """Our numbers beside the printed ones."""
-    columns = results["columns"]
-    heads: list[object] = ["Row"]
-    for column in columns:
-        heads += [
-            join(
-                (column_title(column), tag("small", "here")),
-            ),
-            join((column_title(column), tag("small", "printed"))),
-        ]
+    cells = {column: [_mean_cell] for column in results["columns"]}
+    for row in results["rows"]:
+        for column in row["paper"]:
+            cells[column] = [_mean_cell, _printed_cell]
+    words = {_mean_cell: "here", _printed_cell: "printed"}
+    heads = [join((column_title(c), tag("small", words[cell]))) for c in cells for cell in cells[c]]
     rows = []
     for row in results["rows"]:
-        cells = [cell for column in columns for cell in (_mean_cell(row, column), _printed_cell(row, column))]
-        rows.append((_name_cell(results, row), *cells, _subjects(row), _seeds(results, row)))
+        numbers = (cell(row, column) for column in cells for cell in cells[column])
+        rows.append((_name_cell(results, row), *numbers, _subjects(row), _seeds(results, row)))
     note = (
         "Here: the mean, its 95 % interval over subjects, sd between subjects, and sd between the means of the seeds. "
         f"Printed: {results['paper'] or 'the paper'}; without n and spread."
@@ -98,7 +111,9 @@ def printed_section(results: Results) -> Markup:
         note += "and their differences, not the values."
     where = {row["name"]: row["where"] for row in results["rows"] if row["where"]}
     places = folded("Where each number is printed", facts(where)) if where else ""
-    return section("Ours and the paper's", wide((*heads, "n", "Seeds"), rows), tag("p", note, class_="soft"), places)
+    return section(
+        "Ours and the paper's", wide(("Row", *heads, "n", "Seeds"), rows), tag("p", note, class_="soft"), places
+    )
 
 
 def _mean_cell(row: Row, column: str) -> Markup:
@@ -113,8 +128,8 @@ def _mean_cell(row: Row, column: str) -> Markup:
     )
 
 
-def _printed_cell(row: Row, column: str) -> str:
-    return f"{row['paper'][column]:g}" if column in row["paper"] else "–"
+def _printed_cell(row: Row, column: str) -> Markup:
+    return escape(f"{row['paper'][column]:g}" if column in row["paper"] else "–")
 
 
 def _name_cell(results: Results, row: Row) -> Markup:
@@ -151,9 +166,11 @@ def pairs_section(results: Results) -> Markup:
     rows = []
     for pair in pairs:
         if shows_mean(pair):
-            words = (number(pair["mean"], column, signed=True), interval(pair["ci95"], column, signed=True))
+            numbers = (number(pair["mean"], column, signed=True), interval(pair["ci95"], column, signed=True))
             pieces = (known[pair["of"]], tag("small", f"to {known[pair['to']]}"))
-            rows.append((join(pieces), *words, str(pair["n"]), p_words(pair["p_holm"]), verdict_mark(pair["verdict"])))
+            rows.append(
+                (join(pieces), *numbers, str(pair["n"]), p_words(pair["p_holm"]), verdict_mark(pair["verdict"]))
+            )
     heads = ("Row", f"{column_title(column)}, difference", "95 % interval", "n", "p (Holm)", "Verdict")
     words = "Corrected by Holm over the pairs of rows that belong together. Nobody asked these questions beforehand."
     inside = join((tag("p", words, class_="soft"), wide(heads, rows)))

@@ -13,7 +13,7 @@ from .charts import Point, line_chart
 from .curves import VALIDATION, History, read_history
 from .html import Markup, card, image, legend, section, tag
 from .overlays import LEGEND, Case, draw, find_cases, largest_slice, pick
-from .scores import read_scores
+from .scores import read_scores, title
 from .table_words import Results, column_title, counted, metric_of, names, number, ranked
 from .warning_signs import signs
 
@@ -68,14 +68,15 @@ def curve_section(results: Results, histories: Histories) -> Markup:
     ]
     known = names(results)
     cards = [card(known[row], line_chart(lines, "epoch", include=corners)) for row, lines in drawn.items()]
-    metric = next(iter(_metrics(next(iter(histories.values())))))
-    words = f"{metric} of the validation subjects by epoch, all rows on the same axes."
+    metric = metric_of(next(iter(_metrics(histories[next(iter(drawn))])))).removeprefix("mean_")
+    words = f"{title(metric)}, mean of the validation subjects, by epoch; all rows on the same axes."
     return section("Validation during training", tag("p", words, class_="soft"), tag("div", *cards, class_="grid"))
 
 
 def trouble(results: Results, rows_dir: Path, histories: Histories) -> list[tuple[str, str]]:
     """What looks wrong in the trainings, as (heading, words): each sign once, with the trainings that show it."""
-    shown: dict[str, list[tuple[str, str]]] = {}
+    shown: dict[str, dict[str, list[int]]] = {}
+    first: dict[str, str] = {}
     for row in results["rows"]:
         for seed in results["seeds"]:
             history = histories.get(row["row"], {}).get(seed)
@@ -83,13 +84,16 @@ def trouble(results: Results, rows_dir: Path, histories: Histories) -> list[tupl
             for sentence in signs(history, scores):
                 heading, _, words = sentence.partition(": ")
                 if heading not in OF_THE_TABLE:
-                    shown.setdefault(heading, []).append((f"{row['name']}, seed {seed}", words))
-    said = []
-    for heading, cases in shown.items():
-        trainings = "; ".join(name for name, _ in cases)
-        example = f"In the first of them: {cases[0][1]}" if len(cases) > 1 else cases[0][1]
-        said.append((heading, f"{trainings}. {example[0].upper()}{example[1:]}"))
-    return said
+                    shown.setdefault(heading, {}).setdefault(row["name"], []).append(seed)
+                    first.setdefault(heading, words)
+    return [(heading, _who(by_row, first[heading])) for heading, by_row in shown.items()]
+
+
+def _who(by_row: Mapping[str, Sequence[int]], example: str) -> str:
+    """The trainings that show a sign, and what was seen in the first."""
+    listed = "; ".join(f"{name}, seed {', '.join(map(str, seeds))}" for name, seeds in by_row.items())
+    several = sum(map(len, by_row.values())) > 1
+    return f"{listed}. {'In the first of them: ' if several else ''}{example}"
 
 
 def picture_section(results: Results, rows_dir: Path, dataset_dir: Path) -> Markup:

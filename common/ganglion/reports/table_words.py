@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from ..metrics import lower_is_better
 from .scores import digits, fixed, title
 
-BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
-SYMBOLS = {BETTER: "\u25b2", WORSE: "\u25bc", UNDECIDED: "\u2248"}  # with the word wherever they stand: never alone
-WORDS = {BETTER: "better", WORSE: "worse", UNDECIDED: "not decided"}
+BETTER, WORSE, UNDECIDED, NOTHING = "better", "worse", "undecided", "nothing"
+MINUS = "\u2212"
+# A sign stands with its word wherever it stands, so that nobody needs to know or to see it.
+SYMBOLS = {BETTER: "\u25b2", WORSE: "\u25bc", UNDECIDED: "\u2248", NOTHING: "\u2013"}
+WORDS = {BETTER: "better", WORSE: "worse", UNDECIDED: "not decided", NOTHING: "no result"}
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -37,8 +39,8 @@ def column_title(column: str) -> str:
 
 def number(value: float, column: str, signed: bool = False) -> str:
     """A value with the digits that are worth showing."""
-    text = fixed(value, digits(metric_of(column)))
-    return f"+{text}" if signed and not text.startswith("-") else text
+    text = fixed(value, digits(metric_of(column))).replace("-", MINUS)
+    return f"+{text}" if signed and not text.startswith(MINUS) else text
 
 
 def interval(ends: Sequence[float], column: str, signed: bool = False) -> str:
@@ -93,37 +95,68 @@ def leader(results: Results, column: str) -> str:
     )
 
 
-def answers(results: Results, column: str) -> list[Said]:
-    """One sentence for each row that has a baseline, those of one baseline together, decided ones first."""
-    order = {BETTER: 0, WORSE: 1, UNDECIDED: 2}
-    rows = [row for row in results["rows"] if row["baseline"] is not None]
+def answers(results: Results, column: str, within: str | None = None) -> list[Said]:
+    """One sentence for each row that has a baseline, those of one baseline together, decided ones first.
+
+    Args:
+        results: of the table.
+        column: metric.
+        within: a baseline that the reader knows to be meant: only its rows, in fewer words.
+    """
+    order = {BETTER: 0, WORSE: 1, UNDECIDED: 2, NOTHING: 3}
+    rows = [row for row in results["rows"] if row["baseline"] is not None and within in (None, row["baseline"])]
     places = {baseline: place for place, baseline in enumerate(dict.fromkeys(row["baseline"] for row in rows))}
-    said = [(places[row["baseline"]], answer(results, row, column)) for row in rows]
+    known = None if within is None else usual_base(results, column, within)
+    said = [(places[row["baseline"]], answer(results, row, column, known)) for row in rows]
     return [sentence for _, sentence in sorted(said, key=lambda item: (item[0], order[item[1].verdict]))]
 
 
-def answer(results: Results, row: Row, column: str) -> Said:
-    """Whether a row is better than its baseline in one column, by how much, and how sure that is."""
-    known = names(results)
-    ours, theirs = row["name"], known[row["baseline"]]
+def usual_base(results: Results, column: str, baseline: str) -> str:
+    """On what most of the rows of a baseline were compared with it."""
+    found = [row["differences"].get(column) for row in results["rows"] if row["baseline"] == baseline]
+    words = [tested_on(results, difference) for difference in found if difference is not None]
+    return max(words, key=words.count, default="")
+
+
+def answer(results: Results, row: Row, column: str, known: str | None = None) -> Said:
+    """Whether a row is better than its baseline in one column, by how much, and how sure that is.
+
+    Args:
+        results: of the table.
+        row: with a baseline.
+        column: metric.
+        known: the subjects and seeds that the reader was told already, with the baseline; None to say both.
+    """
+    ours, theirs = row["name"], names(results)[row["baseline"]]
     found = row["differences"].get(column)
     if found is None:
-        without = theirs if column in row["metrics"] else ours
-        return Said(UNDECIDED, f"{ours} cannot be compared with {theirs}: {without} has no result for it.")
+        without = row["baseline"] if column in row["metrics"] else row["row"]
+        return Said(NOTHING, f"{ours} is not compared with {theirs}: {_lack(results, without, column)}.")
     if not shows_mean(found):
-        return Said(UNDECIDED, f"{ours} cannot be compared with {theirs}: one subject has no spread.")
-    start = f"On {tested_on(results, found)}, "
+        return Said(NOTHING, f"{ours} is not compared with {theirs}: one subject has no spread.")
+    base = tested_on(results, found)
+    start = "" if base == known else f"On {base}, "
+    and_theirs, than_theirs, from_it = (f" and {theirs}", f" {theirs}", "") if known is None else ("", "", " from it")
     end = f"(95 % interval {interval(found['ci95'], column, signed=True)}; p {p_words(found['p_holm'])} after Holm)"
     if found["verdict"] == UNDECIDED and found["networks"] == UNDECIDED:
-        size = f"{number(found['mean'], column, signed=True)}{_unit(column)}"
-        return Said(UNDECIDED, f"{start}{ours} and {theirs} cannot be told apart: {size} {_plain(column)} {end}.")
+        size = f"{number(found['mean'], column, signed=True)}{_unit(column)} {_plain(column)}"
+        return Said(UNDECIDED, f"{start}{ours}{and_theirs} cannot be told apart{from_it}: {size} {end}.")
     where = "above" if found["mean"] > 0 else "below"
-    size = f"{number(abs(found['mean']), column)}{_unit(column)}"
-    body = f"{start}{ours} is {where} {theirs} by {size} {_plain(column)} {end}"
+    size = f"{number(abs(found['mean']), column)}{_unit(column)} {_plain(column)}"
+    body = f"{start}{ours} is {where}{than_theirs} by {size} {end}"
     if found["verdict"] == UNDECIDED:
         return Said(UNDECIDED, f"{body}: {_networks(found)}.")
     note = f" ({direction(column)})" if lower_is_better(metric_of(column)) else ""
     return Said(found["verdict"], f"{body}: {WORDS[found['verdict']]}{note}.")
+
+
+def _lack(results: Results, name: str, column: str) -> str:
+    """Why a row has nothing to compare, in a few words."""
+    row = next(row for row in results["rows"] if row["row"] == name)
+    if column in row["metrics"]:
+        return "they share no seed or no subject"
+    state = {"failed": "failed", "missing": "was not run to its end"}.get(row["state"], "has no number for it")
+    return f"{row['name']} {state}"
 
 
 def tested_on(results: Results, found: Mapping[str, Any]) -> str:
