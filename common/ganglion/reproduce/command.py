@@ -12,7 +12,7 @@ from . import record
 from .estimate import describe
 from .find import find_table, shown
 from .pages import write_pages
-from .place import Place
+from .place import NO_DATA, Place
 from .plan import Plan, make_plan
 from .screen import Screen
 from .table import read_tables
@@ -55,6 +55,8 @@ def reproduce(
     table = tables[name]
     folder = Path(out) if out else Path("reproduced") / table.bundle / scale
     given = None if dataset_dir is None else shown(Path(dataset_dir))
+    if dry_run and given is None and table.scale(scale).cohort is None:
+        given = NO_DATA
     place = Place(shown(folder), table, table.scale(scale), given)
     place.check()
     plan = make_plan(tables, scale, seeds, place.out, place.data, only)

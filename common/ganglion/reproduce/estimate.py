@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 from ..data.datalist import FILE_NAME
 from ..reports.shell import command_line
 from . import record
-from .place import Place
+from .place import NO_DATA, Place
 from .plan import Job, Plan
+
+_CORES = 2  # that a table's `seconds` were measured on, and that a row can use
 
 
 def describe(plan: Plan, place: Place, workers: int = 1) -> str:
     """The commands that are left, as a script, under comments that say how much it is."""
     left = [job for job in plan.jobs.values() if not record.is_done(job)]
     lines = [f"# {_counts(plan, left)}", f"# {_time(plan, left, workers)}"]
+    if place.given == NO_DATA:
+        lines.append("# give your data set with --dataset_dir DIR: there is no cohort to simulate at this scale")
     if place.given is None and not (place.data / FILE_NAME).is_file():
         lines += ["# simulated subjects, not patients", command_line(place.phantom)]
     for job in left:
@@ -30,7 +35,7 @@ def _counts(plan: Plan, left: Sequence[Job]) -> str:
     seeds = len({key[2] for key in jobs})
     others = len(jobs) - len(plan.asked)
     more = f", {others} of them of rows that others start from" if others else ""
-    counts = f"{rows} rows, {seeds} seed{'s' * (seeds > 1)}: {len(jobs)} to run{more}"
+    counts = f"{counted(rows, 'row')}, {counted(seeds, 'seed')}: {len(jobs)} to run{more}"
     return f"{counts}; {len(jobs) - len(left)} done, {len(left)} left"
 
 
@@ -41,14 +46,15 @@ def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:
     seconds = [_guess(job, done) for job in left]
     if any(each is None for each in seconds):
         return "how long it takes is not known: the table states no `seconds` and no row is done"
-    total = sum(each for each in seconds if each is not None) / max(1, min(workers, len(left)))
-    source = f"measured here on {len(done)} rows" if done else "the table's own measurement on two cores"
-    side = f", {workers} rows side by side if there are cores for them" if workers > 1 else ""
-    return f"about {duration(total)} ({source}{side})"
+    at_once = min(workers, len(left), max(1, (os.cpu_count() or 1) // _CORES))
+    total = sum(each for each in seconds if each is not None) / at_once
+    source = f"measured here on {counted(len(done), 'row')}" if done else f"the table's measurement on {_CORES} cores"
+    side = f", {at_once} rows side by side" if at_once > 1 else ""
+    return f"about {duration(total)} ({source}{side}); rows that are scored only may take less"
 
 
 def _guess(job: Job, done: Sequence[dict[str, Any]]) -> float | None:
-    """Seconds that a row may take: as long as those done, or as the table says."""
+    """Seconds that a row may take: as long as those done, or as the table says, which is of a row that is trained."""
     names = [step.name for step in job.steps]
     means = [_mean(done, name) for name in names]
     if all(mean is not None for mean in means):
@@ -65,6 +71,11 @@ def _parts(done: Sequence[dict[str, Any]], name: str) -> Iterator[float]:
     for content in done:
         if name in content.get("parts", {}):
             yield float(content["parts"][name])
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from ..reports.provenance import describe_data, is_simulated, read_json
 from .table import Scale, Table
 
 MARKER = "reproduce.json"
+NO_DATA = Path("DIR")  # stands for a data set in the commands of a dry run
 PACKAGE = __package__.rpartition(".")[0]
 
 
@@ -58,6 +59,7 @@ class Place:
         """Raise an InputError if the folder was begun for something else; writes nothing."""
         if self.given is None:
             _ = self.phantom
+        described = None if self.given in (None, NO_DATA) else describe_data(self.data)
         marker = _marker(self.out)
         if marker is None:
             if self.out.exists() and (not self.out.is_dir() or set(os.listdir(self.out)) - {f"{MARKER}.lock"}):
@@ -66,13 +68,12 @@ class Place:
                     "another with --out DIR."
                 )
             return
-        wanted = self._begun()
-        for name, what in (("bundle", "bundle"), ("scale", "scale"), ("cohort", "data set")):
-            if marker.get(name) != wanted[name]:
-                found, expected = (_shown(each.get(name)) for each in (marker, wanted))
-                raise self._other(what, found, expected)
-        if self.given is not None and marker.get("fingerprint"):
-            self._compare(marker, describe_data(self.given))
+        for name, wanted in self._begun().items():
+            if marker.get(name) != wanted and (name != "cohort" or self.given is None):
+                what = "data set" if name == "cohort" else name
+                raise self._other(what, _shown(marker.get(name)), _shown(wanted))
+        if described is not None and marker.get("fingerprint"):
+            self._compare(marker, described)
 
     def _begun(self) -> dict[str, Any]:
         cohort = self.scale.cohort if self.given is None else None
@@ -95,12 +96,12 @@ class Place:
     def _compare(self, marker: Mapping[str, Any], described: Mapping[str, str]) -> None:
         then, now = str(marker.get("fingerprint")), described["fingerprint"]
         if then != now:
-            raise self._other("data set", f"fingerprint {then[:12]}", f"{now[:12]}")
+            raise self._other("data set", f"fingerprint {then[:12]}", f"fingerprint {now[:12]}")
 
     def _other(self, what: str, found: str, expected: str) -> InputError:
         return InputError(
             f"{self.out}: found results of another {what} ({found}), expected {expected}; choose another folder with "
-            f"--out DIR, or give the same {what}."
+            f"--out DIR, or give the same {what} again."
         )
 
 
@@ -115,7 +116,7 @@ def _marker(out: Path) -> dict[str, Any] | None:
 def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return "simulated: " + ", ".join(f"{name} {each}" for name, each in value.items())
-    return "one of --dataset_dir" if value is None else str(value)
+    return "named by --dataset_dir" if value is None else str(value)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ _PARTS = re.compile(
     r"|tables/[\w-]+\.json|models/([\w-]+/)*[\w-]+\.pt"
 )
 # Runs, data and logs of whoever trained here; what packing or an export writes anew.
-_LEFT_FOLDERS = ("runs", "eval", "data", "mlruns")
+_LEFT_FOLDERS = ("runs", "eval", "data", "mlruns", "reproduced")
 _LEFT_FILES = re.compile(r"(^|/)(\..*|__pycache__)(/|$)|\.previous$|\.(safetensors|ts|onnx|pt2)$|^mlruns\.db$")
 _WHY = "Only LICENSE, configs, tables, docs (text and pictures) and models/*.pt travel; move it out of the bundle."
 
