@@ -11,6 +11,8 @@ def test_phases_first_then_validation(finished):
     cards = curve_cards(history)
     titles = [card.split("<h3>")[1].split("</h3>")[0] for card in cards]
     assert titles == ["Training: critic", "Training: segmenter", "Validation, mean of its subjects"]
+    assert "mean_dice: highest 0.72 (epoch 3), lowest 0.61 (epoch 2), last 0.72" in cards[2]
+    assert "highest" not in cards[1]
 
 
 def test_bad_history_is_named(tmp_path):

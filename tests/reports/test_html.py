@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from ganglion.reports.html import Markup, card, escape, facts, image, legend, page, table, tag, write_page
+from ganglion.reports.html import Markup, card, escape, facts, image, legend, page, table, tag, warn_box, write_page
 
 HOSTILE = '<script>alert(\'x\')</script>"><img src=x onerror="y">&amp;'
 
@@ -68,3 +68,14 @@ def test_write_page_leaves_only_the_page(tmp_path):
     write_page(tmp_path / "new" / "report.html", "two")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
     assert (tmp_path / "new" / "report.html").read_text() == "two"
+
+
+def test_the_browser_may_fetch_nothing_and_run_nothing():
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert f'content="{policy}"' in page("a")
+    assert f"{policy}; script-src 'unsafe-inline'" in page("a", scripts=True)
+
+
+def test_a_box_for_what_has_to_be_known():
+    assert parse(warn_box(HOSTILE, [(HOSTILE, HOSTILE)])).tags == ["aside", "h2", "p", "b"]
+    assert warn_box("a", []) == ""

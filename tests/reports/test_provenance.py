@@ -1,7 +1,12 @@
+import json
+
 from ganglion.reports.provenance import (
     command_of,
+    config_as_run,
+    dataset_of,
     describe_data,
     is_simulated,
+    run_versions,
     settings_of,
     warnings_of,
 )
@@ -40,3 +45,24 @@ def test_command_as_it_was_typed(finished):
 def test_warnings_once_and_without_folders(finished):
     assert warnings_of([finished / "run" / "log.txt"]) == ["3 voxels of .../sub-001.nii.gz were set to 0"]
     assert warnings_of([finished / "nowhere.txt"]) == []
+
+
+def test_the_whole_configuration_without_folders(finished):
+    shown = json.loads(config_as_run(finished / "run"))
+    config = json.loads((finished / "run" / "config.json").read_text())
+    assert shown["config"] == config["config"] | {"dataset_dir": ".../data"}
+    assert shown["command"][-3:] == [".../data", "--a", "['b']"]
+    assert config_as_run(finished / "data") == ""
+
+
+def test_data_set_and_versions_of_a_run(finished):
+    assert dataset_of(finished / "run") == "/home/somebody/data"
+    assert dataset_of(finished / "data") == ""
+    assert run_versions(finished / "run") == {}
+    path = finished / "run" / "config.json"
+    path.write_text(json.dumps({"versions": {"torch": "2"}, "config": {"dataset_dir": "$@root + '/data'"}}))
+    assert dataset_of(finished / "run") == ""
+    assert run_versions(finished / "run") == {"torch": "2"}
+    path.write_text(json.dumps({"config": None}))  # a training that no bundle started
+    assert dataset_of(finished / "run") == ""
+    assert settings_of(finished / "run") == {}

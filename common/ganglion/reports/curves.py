@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .charts import Point, line_chart
 from .html import Markup, card, tag
 
 VALIDATION = "val"
+KINDS = ("highest", "lowest")
 
 History = dict[str, list[Point]]
 
@@ -37,7 +39,12 @@ def curve_cards(history: Mapping[str, Sequence[Point]]) -> list[Markup]:
         if points:
             groups.setdefault(group, {})[term] = points
     ordered = sorted(groups, key=lambda group: group == VALIDATION)
-    return [card(_heading(group), line_chart(groups[group], "epoch")) for group in ordered]
+    return [
+        card(_heading(group), line_chart(groups[group], "epoch"), caption=_numbers(groups[group]))
+        if group == VALIDATION
+        else card(_heading(group), line_chart(groups[group], "epoch"))
+        for group in ordered
+    ]
 
 
 def no_curves() -> Markup:
@@ -47,6 +54,20 @@ def no_curves() -> Markup:
 
 def _heading(group: str) -> str:
     return "Validation, mean of its subjects" if group == VALIDATION else f"Training: {group}"
+
+
+def _numbers(terms: Mapping[str, Sequence[Point]]) -> str:
+    """The highest, the lowest and the last value of each metric, for those who read numbers."""
+    said = []
+    for name, points in terms.items():
+        finite = [point for point in points if math.isfinite(point[1])]
+        if finite:
+            ends = [pick(finite, key=lambda point: point[1]) for pick in (max, min)]
+            words = [
+                f"{kind} {value:.3g} (epoch {epoch:.0f})" for kind, (epoch, value) in zip(KINDS, ends, strict=True)
+            ]
+            said.append(f"{name}: {', '.join(words)}, last {finite[-1][1]:.3g}")
+    return "; ".join(said)
 
 
 def _value(text: str, path: Path, line: int) -> float:

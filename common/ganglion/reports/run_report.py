@@ -130,7 +130,7 @@ def _picture_sections(
     still = section("Worst, median and best case", intro, legend(LEGEND), tag("div", *cards, class_="grid"))
     if not chosen:
         return [still]
-    how = f"{kind}Click or drag in a plane, and the other two follow. Coordinates in mm; the slider fades the colours."
+    how = f"{kind}Click or drag in a plane, and the other two follow; the slider fades the colours. Coordinates in mm."
     return [still, section("Look around", tag("p", how, class_="soft"), legend(LEGEND), viewers(chosen))]
 
 

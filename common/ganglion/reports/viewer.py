@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ OPACITY = 60  # of the colours, percent
 MARGIN = 3  # voxels around the head
 NARROWEST = 520  # CSS pixels of the three planes side by side; a narrower window scrolls
 
-LOOK = '"colorCrosshair": "#f2f2f2", "smooth": true, "sizeFont": 0.055'  # of the planes, in brainsprite's words
+LOOK = '"colorCrosshair": "rgba(255,255,255,0.5)", "smooth": true, "sizeFont": 0.062'  # in brainsprite's words
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; } html, body { margin: 0; padding: 0; overflow: hidden; background: #000; }
@@ -26,10 +27,8 @@ body { color: #d5dade; font: 14px/1.4 system-ui, "Segoe UI", Roboto, sans-serif;
 canvas { display: block; cursor: crosshair; } p { margin: 0; } body > div > div { padding: .5rem .8rem; }
 input { accent-color: #6fb4ec; width: 9rem; }
 """
-CHOICE = """
-.viewer { height: 0; visibility: hidden; overflow: hidden; }
-.viewer > div { overflow-x: auto; container-type: inline-size; }
-"""
+STAGE = ".viewer > div { overflow-x: auto; direction: rtl; container-type: inline-size; }"
+HIDDEN = ".viewer { height: 0; visibility: hidden; overflow: hidden; } "  # keeps its width, which the viewer measures
 
 
 def viewers(cases: Sequence[tuple[str, Case]]) -> Markup:
@@ -41,18 +40,19 @@ def viewers(cases: Sequence[tuple[str, Case]]) -> Markup:
     if not cases:
         return Markup("")
     begin = next((i for i, (words, _) in enumerate(cases) if words.lower().startswith("median")), 0)
+    frames = [tag("div", _frame(words, case), class_="viewer") for words, case in cases]
+    style = tag("style", Markup(STAGE))
+    if len(cases) == 1:
+        return tag("div", style, *frames, class_="viewers")
     options = []
     for index, (words, _) in enumerate(cases):
         checked = {"checked": ""} if index == begin else {}
-        button = Markup(str(tag("input", type="radio", name="case", value=index, **checked)).removesuffix("</input>"))
+        button = Markup(tag("input", type="radio", name="case", value=index, **checked).removesuffix("</input>"))
         options.append(tag("label", button, " ", words))
-    shown = ", ".join(
-        f".viewers:has(input[value='{i}']:checked) .viewer:nth-of-type({i + 1})" for i in range(len(cases))
-    )
-    style = tag("style", Markup(f"{CHOICE}{shown} {{ height: auto; visibility: visible; }}"))
-    frames = (tag("div", _frame(words, case), class_="viewer") for words, case in cases)
-    choice = tag("fieldset", *options, class_="choices") if len(cases) > 1 else ""
-    return tag("div", style, choice, tag("div", *frames), class_="viewers")
+    shown = (f".viewers:has(input[value='{i}']:checked) .viewer:nth-of-type({i + 1})" for i in range(len(cases)))
+    hide = tag("style", Markup(f"{HIDDEN}{', '.join(shown)} {{ height: auto; visibility: visible; }}"))
+    choice = tag("fieldset", *options, class_="choices")
+    return tag("div", style, hide, choice, tag("div", *frames), class_="viewers")
 
 
 def document(case: Case) -> tuple[str, float]:
@@ -62,22 +62,24 @@ def document(case: Case) -> tuple[str, float]:
     from nilearn.plotting import view_img
 
     scan, marks = _on_one_grid(case)
-    view = view_img(
-        nibabel.Nifti1Image(marks.get_fdata(dtype=np.float32), marks.affine),
-        bg_img=scan,
-        cut_coords=_centre(marks),
-        colorbar=False,
-        threshold=0.5,
-        black_bg=True,
-        cmap=ListedColormap([LABEL_ONLY, PRED_ONLY, BOTH]),
-        symmetric_cmap=False,
-        vmin=1,
-        vmax=3,
-        dim=0,
-        resampling_interpolation="nearest",
-        opacity=OPACITY / 100,
-        title="",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that an empty case has nothing above the threshold
+        view = view_img(
+            nibabel.Nifti1Image(marks.get_fdata(dtype=np.float32), marks.affine),
+            bg_img=scan,
+            cut_coords=_centre(marks),
+            colorbar=False,
+            threshold=0.5,
+            black_bg=True,
+            cmap=ListedColormap([LABEL_ONLY, PRED_ONLY, BOTH]),
+            symmetric_cmap=False,
+            vmin=1,
+            vmax=3,
+            dim=0,
+            resampling_interpolation="nearest",
+            opacity=OPACITY / 100,
+            title="",
+        )
     x, y, z = scan.shape
     return _dressed(view.html, case.subject), 1.12 * max(y, z) / (2 * x + y)
 
