@@ -32,6 +32,7 @@ STYLE = """
 :root { --good: #14744b; --bad: #a3305c; }
 @media (prefers-color-scheme: dark) { :root { --good: #5ecb9a; --bad: #ee88ad; } }
 .frow { padding: .35rem 0 .1rem; border-top: 1px solid var(--line); } h3 + .frow { border: 0; }
+h3.group { margin: 1.1rem 0 .3rem; }
 .fname { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 .8rem; font-size: .86rem;
   line-height: 1.3; }
 .fname > span:last-child { font-variant-numeric: tabular-nums; color: var(--soft); } .fname .base { font-weight: 600; }
@@ -80,8 +81,8 @@ def forest_legend(results: Results) -> Markup:
     entries += [(f"difference: {SYMBOLS[key]} {WORDS[key]}", colour) for key, colour in COLOURS.items()]
     marks = legend(entries)
     words = (
-        "Hollow diamond: the number that the paper prints, without n and spread. Dashed: the baseline. The thin line of "
-        "a difference is its 95 % interval, the pale bar that over subjects alone."
+        "Hollow diamond: the number that the paper prints, without n and spread. Dashed: the baseline. The thin line "
+        "of a difference is its 95 % interval, the pale bar that over subjects alone."
     )
     return join((marks, tag("p", words, class_="soft")))
 

@@ -11,6 +11,7 @@ from .scores import title
 from .table_words import (
     NOTHING,
     Results,
+    Said,
     answers,
     column_title,
     counted,
@@ -27,15 +28,16 @@ from .table_words import (
 )
 
 STYLE = """
-.lead { font-size: 1.12rem; } ul.answers { list-style: none; padding: 0; margin: .6rem 0; max-width: 60rem; }
-ul.answers li { display: grid; grid-template-columns: 7.6rem 1fr; gap: .6rem; padding: .4rem 0;
+.lead { font-size: 1.12rem; margin-top: .9rem; }
+ul.answers { list-style: none; padding: 0; margin: .6rem 0; max-width: 60rem; }
+ul.answers li { display: grid; grid-template-columns: 8.2rem 1fr; gap: .6rem; padding: .4rem 0;
   border-top: 1px solid var(--line); }
 ul.plain { padding-left: 1.1rem; max-width: 52rem; } ul.plain li { margin: .3rem 0; }
 td small, th small { display: block; }
 td small { color: var(--soft); font-size: .8rem; } .wide td { vertical-align: top; }
 .wide td, .wide th { padding-left: .45rem; padding-right: .45rem; }
 .wide td:first-child { white-space: normal; min-width: 11rem; } table .base { font-weight: 600; }
-.wide td:first-child, .wide th:first-child { position: sticky; left: 0; background: var(--paper); }
+.wide td:first-child, .wide th:first-child { position: sticky; left: 0; background: var(--paper); padding-left: 0; }
 .wide th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 600px) { ul.answers li { grid-template-columns: 1fr; gap: 0; } .wide td:first-child {
   min-width: 8rem; } }
@@ -48,22 +50,31 @@ Row = Mapping[str, Any]
 def answer_section(results: Results) -> Markup:
     """The answer in sentences, first the one metric that the table puts first, then all at a glance."""
     column = results["columns"][0]
-    lead = tag("p", leader(results, column), class_="lead")
+    if not any(row["metrics"] for row in results["rows"]):
+        return section("Answer", tag("p", "No row has a result yet.", class_="lead"))
     sure = join(tag("p", words, class_="soft") for words in how_sure(results))
-    baselines = list(dict.fromkeys(row["baseline"] for row in results["rows"] if row["baseline"] is not None))
-    if not baselines:
-        return section("Answer", lead, tag("p", "No row of this table is compared with a baseline."), sure)
-    lists = join(_answers(results, column, baseline) for baseline in baselines)
-    return section("Answer", lead, lists, sure, _glance(results) if len(results["columns"]) > 1 else "")
+    parts = [part for group in results["groups"] for part in _group_answers(results, column, group)]
+    compared = any(row["differences"] for row in results["rows"])
+    glance = _glance(results) if compared and len(results["columns"]) > 1 else ""
+    return section("Answer", *parts, sure, glance)
 
 
-def _answers(results: Results, column: str, baseline: str) -> Markup:
-    """What is said of the rows of one baseline, below the words that hold for all of them."""
+def _group_answers(results: Results, column: str, group: Mapping[str, Any]) -> list[Markup]:
+    """The best row of a group, and what is said of each below the words that hold for all of them."""
+    best, baseline = leader(results, column, group), group["baseline"]
+    parts = [tag("p", best, class_="lead")] if best else []
+    if baseline is None:
+        return parts
     base = usual_base(results, column, baseline)
     words = join(("Compared with ", tag("b", names(results)[baseline]), f", on {base}:" if base else ":"))
-    said = answers(results, column, baseline)
-    items = (tag("li", verdict_mark(sentence.verdict), tag("span", sentence.text)) for sentence in said)
-    return join((tag("p", words), tag("ul", *items, class_="answers")))
+    items = (tag("li", verdict_mark(said.verdict), _named(said)) for said in answers(results, column, baseline))
+    return [*parts, tag("p", words), tag("ul", *items, class_="answers")]
+
+
+def _named(said: Said) -> Markup:
+    """A sentence in which the row that it is about stands out."""
+    before, name, after = said.text.partition(said.name)
+    return tag("span", before, tag("b", name), after)
 
 
 def _glance(results: Results) -> Markup:
@@ -99,7 +110,7 @@ def printed_section(results: Results) -> Markup:
     rows = []
     for row in results["rows"]:
         numbers = (cell(row, column) for column in cells for cell in cells[column])
-        rows.append((_name_cell(results, row), *numbers, _subjects(row), _seeds(results, row)))
+        rows.append((_name_cell(results, row), _subjects(row), _seeds(results, row), *numbers))
     note = (
         "Here: the mean, its 95 % interval over subjects, sd between subjects, and sd between the means of the seeds. "
         f"Printed: {results['paper'] or 'the paper'}; without n and spread."
@@ -112,7 +123,7 @@ def printed_section(results: Results) -> Markup:
     where = {row["name"]: row["where"] for row in results["rows"] if row["where"]}
     places = folded("Where each number is printed", facts(where)) if where else ""
     return section(
-        "Ours and the paper's", wide(("Row", *heads, "n", "Seeds"), rows), tag("p", note, class_="soft"), places
+        "Ours and the paper's", wide(("Row", "n", "Seeds", *heads), rows), tag("p", note, class_="soft"), places
     )
 
 
@@ -120,12 +131,9 @@ def _mean_cell(row: Row, column: str) -> Markup:
     summary = row["metrics"].get(column)
     if not shows_mean(summary) or summary is None:
         return tag("span", REASONS[row["state"]], class_="soft")
-    spread = f"sd {number(summary['sd'], column)}"
-    if summary["seed_sd"] is not None:
-        spread += f"; seeds {number(summary['seed_sd'], column)}"
-    return join(
-        (number(summary["mean"], column), tag("small", interval(summary["ci95"], column)), tag("small", spread))
-    )
+    lines = [interval(summary["ci95"], column), f"sd {number(summary['sd'], column)}"]
+    lines += [] if summary["seed_sd"] is None else [f"seeds sd {number(summary['seed_sd'], column)}"]
+    return join((number(summary["mean"], column), *(tag("small", line) for line in lines)))
 
 
 def _printed_cell(row: Row, column: str) -> Markup:

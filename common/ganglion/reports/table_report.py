@@ -43,7 +43,7 @@ def write_table_report(
     """
     folder = Path(rows_dir) if rows_dir is not None else None
     histories = read_histories(results, folder) if folder is not None else {}
-    careful = [("Limits", words) for words in results["warnings"]]
+    careful = [("Limits", " ".join(results["warnings"]))] if results["warnings"] else []
     if folder is not None:
         careful += trouble(results, folder, histories)
     parts = [

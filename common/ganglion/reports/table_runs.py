@@ -109,10 +109,13 @@ def picture_section(results: Results, rows_dir: Path, dataset_dir: Path) -> Mark
     ordered = pick([{"subject": subject, "value": value} for subject, value in values.items()], "value")
     for place, item in ordered:
         cards = [_picture(results, row, cases[row["row"]].get(item["subject"]), place) for row in chosen]
-        parts += [tag("h3", f"{place.capitalize()}: {item['subject']}"), tag("div", *cards, class_="grid")]
+        parts += [
+            tag("h3", f"{place.capitalize()}: {item['subject']}", class_="group"),
+            tag("div", *cards, class_="grid"),
+        ]
     kind = "Simulated scans. " if results["simulated"] else ""
     words = (
-        f"{kind}Chosen by {column_title(column)} of {chosen[0]['name']}, not by hand; predictions of the first seed. "
+        f"{kind}Chosen by {column_title(column)} of \u201c{chosen[0]['name']}\u201d, not by hand. First seed of each row. "
         "Axial slice with the largest labelled area; the patient's right is on the right, the front is up."
     )
     return section("The same subjects in two rows", tag("p", words, class_="soft"), legend(LEGEND), *parts)

@@ -22,6 +22,7 @@ class Said(NamedTuple):
     """A sentence about one row, and what it decides."""
 
     verdict: str
+    name: str
     text: str
 
 
@@ -80,11 +81,11 @@ def ranked(results: Results, column: str) -> list[Row]:
     return sorted(rows, key=lambda row: sign * row["metrics"][column]["mean"])
 
 
-def leader(results: Results, column: str) -> str:
-    """Which row has the best mean; nothing where no row has one."""
-    rows = ranked(results, column)
+def leader(results: Results, column: str, group: Mapping[str, Any]) -> str:
+    """Which row of a group has the best mean; nothing where no row has one."""
+    rows = [row for row in ranked(results, column) if row["row"] in group["rows"]]
     if not rows:
-        return "No row has a result yet." if not any(row["metrics"] for row in results["rows"]) else ""
+        return ""
     summary = rows[0]["metrics"][column]
     best = "lowest" if lower_is_better(metric_of(column)) else "highest"
     kind = "simulated " if results["simulated"] else ""
@@ -130,33 +131,44 @@ def answer(results: Results, row: Row, column: str, known: str | None = None) ->
     ours, theirs = row["name"], names(results)[row["baseline"]]
     found = row["differences"].get(column)
     if found is None:
-        without = row["baseline"] if column in row["metrics"] else row["row"]
-        return Said(NOTHING, f"{ours} is not compared with {theirs}: {_lack(results, without, column)}.")
+        if column not in row["metrics"]:
+            return Said(NOTHING, ours, f"{ours} has no result: it {_lack(row)}.")
+        return Said(NOTHING, ours, f"{ours} is not compared with {theirs}: {_no_pair(results, row, column)}.")
     if not shows_mean(found):
-        return Said(NOTHING, f"{ours} is not compared with {theirs}: one subject has no spread.")
+        return Said(NOTHING, ours, f"{ours} is not compared with {theirs}: one subject has no spread.")
     base = tested_on(results, found)
     start = "" if base == known else f"On {base}, "
     and_theirs, than_theirs, from_it = (f" and {theirs}", f" {theirs}", "") if known is None else ("", "", " from it")
     end = f"(95 % interval {interval(found['ci95'], column, signed=True)}; p {p_words(found['p_holm'])} after Holm)"
     if found["verdict"] == UNDECIDED and found["networks"] == UNDECIDED:
         size = f"{number(found['mean'], column, signed=True)}{_unit(column)} {_plain(column)}"
-        return Said(UNDECIDED, f"{start}{ours}{and_theirs} cannot be told apart{from_it}: {size} {end}.")
+        but = f"; {_interval_alone(found)}" if found["ci95"][0] * found["ci95"][1] > 0 else ""
+        return Said(UNDECIDED, ours, f"{start}{ours}{and_theirs} cannot be told apart{from_it}: {size} {end}{but}.")
     where = "above" if found["mean"] > 0 else "below"
     size = f"{number(abs(found['mean']), column)}{_unit(column)} {_plain(column)}"
     body = f"{start}{ours} is {where}{than_theirs} by {size} {end}"
     if found["verdict"] == UNDECIDED:
-        return Said(UNDECIDED, f"{body}: {_networks(found)}.")
+        return Said(UNDECIDED, ours, f"{body}: {_networks(found)}.")
     note = f" ({direction(column)})" if lower_is_better(metric_of(column)) else ""
-    return Said(found["verdict"], f"{body}: {WORDS[found['verdict']]}{note}.")
+    return Said(found["verdict"], ours, f"{body}: {WORDS[found['verdict']]}{note}.")
 
 
-def _lack(results: Results, name: str, column: str) -> str:
-    """Why a row has nothing to compare, in a few words."""
-    row = next(row for row in results["rows"] if row["row"] == name)
-    if column in row["metrics"]:
-        return "they share no seed or no subject"
-    state = {"failed": "failed", "missing": "was not run to its end"}.get(row["state"], "has no number for it")
-    return f"{row['name']} {state}"
+def _lack(row: Row) -> str:
+    """Why a row has no number, in a few words."""
+    return {"failed": "failed", "missing": "was not run to its end"}.get(row["state"], "was not scored for it")
+
+
+def _no_pair(results: Results, row: Row, column: str) -> str:
+    """Why a row that has numbers is not compared."""
+    baseline = next(other for other in results["rows"] if other["row"] == row["baseline"])
+    if column in baseline["metrics"]:
+        return "the two have no seed or no subject in common"
+    return f"{baseline['name']} {_lack(baseline)}"
+
+
+def _interval_alone(found: Mapping[str, Any]) -> str:
+    """An interval beside 0 with a p that is not small: the test asks less of the numbers' shape, and decides."""
+    return f"the interval is on one side of 0, but the test over {counted(found['n'], 'subject')} does not confirm it"
 
 
 def tested_on(results: Results, found: Mapping[str, Any]) -> str:
@@ -184,7 +196,7 @@ def how_sure(results: Results) -> list[str]:
     seeds = len(results["seeds"])
     differences = (
         "The interval of a difference holds for new subjects and for new trainings. "
-        f"{seeds} trainings tell little about how much trainings vary, so it is wide; the thicker bar, over subjects "
+        f"{seeds} trainings tell little about how much trainings vary, so it is wide; the pale bar, over subjects "
         "alone, does not include all of the variation between trainings."
     )
     if seeds < 2:

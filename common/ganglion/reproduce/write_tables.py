@@ -120,7 +120,8 @@ def as_markdown(results: Results) -> str:
     simulated = "**Simulated data: these numbers say nothing about patients.**" if results["simulated"] else ""
     first = results["columns"][0]
     parts = [f"# {_md(results['title'])}", simulated, _md(results["question"])]
-    parts += [_md(leader(results, first)), _bullets(said.text for said in answers(results, first))]
+    parts += [_md(leader(results, first, group)) for group in results["groups"]]
+    parts += [_bullets(said.text for said in answers(results, first))]
     if results["warnings"]:
         parts += ["## Before you trust it", _bullets(results["warnings"])]
     for column in results["columns"]:
