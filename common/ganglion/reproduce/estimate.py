@@ -11,7 +11,7 @@ from ..data.datalist import FILE_NAME
 from ..reports.shell import command_line
 from . import record
 from .place import NO_DATA, Place
-from .plan import Job, Plan
+from .plan import EVALUATING, Job, Plan
 
 _CORES = 2  # that a table's `seconds` were measured on, and that a row can use
 
@@ -35,7 +35,7 @@ def _counts(plan: Plan, left: Sequence[Job]) -> str:
     seeds = len({key[2] for key in jobs})
     others = len(jobs) - len(plan.asked)
     more = f", {others} of them of rows that others start from" if others else ""
-    counts = f"{counted(rows, 'row')}, {counted(seeds, 'seed')}: {len(jobs)} to run{more}"
+    counts = f"{_counted(rows, 'row')}, {_counted(seeds, 'seed')}: {len(jobs)} to run{more}"
     return f"{counts}; {len(jobs) - len(left)} done, {len(left)} left"
 
 
@@ -48,9 +48,10 @@ def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:
         return "how long it takes is not known: the table states no `seconds` and no row is done"
     at_once = min(workers, len(left), max(1, (os.cpu_count() or 1) // _CORES))
     total = sum(each for each in seconds if each is not None) / at_once
-    source = f"measured here on {counted(len(done), 'row')}" if done else f"the table's measurement on {_CORES} cores"
+    source = f"measured here on {_counted(len(done), 'row')}" if done else f"the table's measurement on {_CORES} cores"
     side = f", {at_once} rows side by side" if at_once > 1 else ""
-    return f"about {duration(total)} ({source}{side}); rows that are scored only may take less"
+    scored = any(job.row.train is None for job in left) and not any(EVALUATING in each.get("parts", {}) for each in done)
+    return f"about {duration(total)} ({source}{side})" + ("; rows that are scored only take less" if scored else "")
 
 
 def _guess(job: Job, done: Sequence[dict[str, Any]]) -> float | None:
@@ -73,7 +74,7 @@ def _parts(done: Sequence[dict[str, Any]], name: str) -> Iterator[float]:
             yield float(content["parts"][name])
 
 
-def counted(number: int, noun: str) -> str:
+def _counted(number: int, noun: str) -> str:
     """A number of things."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
