@@ -73,6 +73,33 @@ def test_scores_what_the_postprocessing_made(tmp_path, items):
     assert evaluator.state.metrics["mean_dice"] == 1.0
 
 
+def test_several_regions_are_scored_by_their_codes(tmp_path):
+    """Label: left half 1, right half 2. The prediction takes a quarter of what is 2 for 1."""
+    label = torch.ones(1, 8, 8, 8)
+    label[:, 4:] = 2
+    pred = label.clone()
+    pred[:, 4:6, :, :4] = 1
+    items = [
+        {"subject": name, "image": MetaTensor(pred, affine=AFFINE), "label": MetaTensor(label, affine=AFFINE)}
+        for name in ("sub-002", "sub-001")
+    ]
+    evaluator = evaluate(items, SubjectScores(tmp_path, regions={"left": 1, "right": 2, "nowhere": 3}))
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert [(row["subject"], row["region"]) for row in content["subjects"][:4]] == [
+        ("sub-001", "left"), ("sub-001", "right"), ("sub-001", "nowhere"), ("sub-002", "left"),
+    ]  # fmt: skip
+    dice = {region: values["dice"]["mean"] for region, values in content["summary"].items()}
+    assert dice == pytest.approx({"left": 2 * 256 / (320 + 256), "right": 2 * 192 / (192 + 256), "nowhere": 1})
+    assert evaluator.state.metrics["mean_dice"] == pytest.approx(sum(dice.values()) / 3)
+    assert content["summary"]["left"]["volume_error_ml"]["mean"] == pytest.approx(64 * 2 / 1000)
+    assert content["subjects"][2]["empty"] == "both_empty"
+
+
+def test_no_region_is_refused(tmp_path):
+    with pytest.raises(InputError, match="regions: found none"):
+        SubjectScores(tmp_path, regions={})
+
+
 def test_second_run_starts_from_nothing(tmp_path, items):
     handler = SubjectScores(tmp_path)
     evaluator = evaluate(items, handler)

@@ -32,17 +32,18 @@ Row = dict[str, Any]
 
 
 class SubjectScores:
-    """Per-subject scores of one region for MONAI's `SupervisedEvaluator`, after its post-processing.
+    """Per-subject scores of one region or several for MONAI's `SupervisedEvaluator`, after its post-processing.
 
     What it reads is the decollated list in `engine.state.output` (and `engine.state.batch` for the name): for each
-    subject a prediction and a label (1, X, Y, Z) on the same grid, of which one is a `MetaTensor`. What is above 0 is
-    the region. When the run completes, the process of rank 0 writes `scores.csv` and `scores.json`, each in one
-    step, and logs a table; every process gets `engine.state.metrics["mean_<metric>"]`. Subjects that a distributed
-    sampler handed out twice count once.
+    subject a prediction and a label (1, X, Y, Z) on the same grid, of which one is a `MetaTensor`. When the run
+    completes, the process of rank 0 writes `scores.csv` and `scores.json`, each in one step, and logs a table; every
+    process gets `engine.state.metrics["mean_<metric>"]`, the mean over the regions of their means. Subjects that a
+    distributed sampler handed out twice count once.
 
     Args:
         output_dir: folder for the two files; None writes none and only fills `engine.state.metrics`.
-        region: what the mask stands for, as the tables name it.
+        region: what the voxels above 0 stand for, as the tables name it, where `regions` is None.
+        regions: name of each region and its code in prediction and label, as {"CSF": 1, "GM": 2, "WM": 3}.
         pred_key: key of the prediction.
         label_key: key of the label.
         seed: of the bootstrap interval.
@@ -55,9 +56,12 @@ class SubjectScores:
         pred_key: str = PRED,
         label_key: str = LABEL,
         seed: int = 0,
+        regions: Mapping[str, int] | None = None,
     ) -> None:
         self.output_dir = None if output_dir is None else Path(output_dir)
-        self.region = region
+        self.regions: dict[str, int | None] = {region: None} if regions is None else {**regions}
+        if not self.regions:
+            raise InputError("regions: found none, expected at least one name and its code, as {'CSF': 1}.")
         self.pred_key = pred_key
         self.label_key = label_key
         self.seed = seed
@@ -83,26 +87,41 @@ class SubjectScores:
             pred, label = case[self.pred_key], case[self.label_key]
             name = _subject_name(case, pred, label)
             spacing = _common_spacing(pred, label, name)
-            scores = score_subject(pred, label, spacing)
-            row = {SUBJECT: name, "region": self.region} | scores
-            self.rows.append({column: row[column] for column in COLUMNS})
-            logger.info(_row_line(row))
+            for region, code in self.regions.items():
+                scores = score_subject(_mask(pred, code), _mask(label, code), spacing)
+                row = {SUBJECT: name, "region": region} | scores
+                self.rows.append({column: row[column] for column in COLUMNS})
+                logger.info(_row_line(row))
 
     def _finish(self, engine: Engine) -> None:
-        rows = _gather(self.rows)
+        rows = _gather(self.rows, list(self.regions))
         if not rows:
             logger.warning("No subject was scored.")
             return
-        summary = {name: summarise([row[name] for row in rows], self.seed) for name in METRICS}
-        engine.state.metrics.update({f"mean_{name}": values["mean"] for name, values in summary.items()})
+        summary = {region: _summary(rows, region, self.seed) for region in self.regions}
+        for name in METRICS:
+            means = [values[name]["mean"] for values in summary.values()]
+            engine.state.metrics[f"mean_{name}"] = sum(means) / len(means)
         if get_rank() != 0:
             return
-        for name, values in summary.items():
-            logger.info(_summary_line(self.region, name, values))
+        for region, values in summary.items():
+            for name in METRICS:
+                logger.info(_summary_line(region, name, values[name]))
         if self.output_dir is not None:
-            for name, text in (("csv", _as_csv(rows)), ("json", _as_json(rows, {self.region: summary}))):
+            for name, text in (("csv", _as_csv(rows)), ("json", _as_json(rows, summary))):
                 write_atomically(self.output_dir / f"scores.{name}", partial(_put, text))
-            logger.info("Scores of %d subjects: scores.csv and scores.json in %s", len(rows), self.output_dir.name)
+            count = len({row[SUBJECT] for row in rows})
+            logger.info("Scores of %d subjects: scores.csv and scores.json in %s", count, self.output_dir.name)
+
+
+def _mask(values: torch.Tensor, code: int | None) -> torch.Tensor:
+    """The voxels of a region: those of its code, or all above 0."""
+    return values > 0 if code is None else values == code
+
+
+def _summary(rows: Sequence[Row], region: str, seed: int) -> dict[str, Any]:
+    """Mean, spread, n and interval of each metric in one region."""
+    return {name: summarise([row[name] for row in rows if row["region"] == region], seed) for name in METRICS}
 
 
 def _subject_name(case: Mapping[str, Any], *tensors: Any) -> str:
@@ -134,12 +153,12 @@ def _grid(tensor: torch.Tensor) -> str:
     return size if origin is None else f"{size}, origin {', '.join(f'{value:.1f}' for value in origin)} mm"
 
 
-def _gather(rows: list[Row]) -> list[Row]:
-    """Rows of all processes, sorted by name, each subject once."""
-    merged: dict[str, Row] = {}
+def _gather(rows: list[Row], regions: Sequence[str]) -> list[Row]:
+    """Rows of all processes, sorted by name and then as the regions stand, each subject once."""
+    merged: dict[tuple[str, int], Row] = {}
     for part in string_list_all_gather([json.dumps(rows)]):
         for row in json.loads(part):
-            if merged.setdefault(row[SUBJECT], row) != row:
+            if merged.setdefault((row[SUBJECT], regions.index(row["region"])), row) != row:
                 name = row[SUBJECT]
                 raise InputError(
                     f"Two different cases are called '{name}'; give each its own 'subject' in dataset.json."
