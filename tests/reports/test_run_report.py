@@ -4,11 +4,10 @@ import json
 import re
 
 import pytest
+from finished_run import write_scores
 
 from ganglion.errors import InputError
 from ganglion.reports import write_report
-
-from .conftest import write_scores
 
 
 def report(finished, **changes):

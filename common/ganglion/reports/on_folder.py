@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def label(folder: PathLike) -> str:
     return ", ".join(kept)
 
 
-def _table(folder: Path, out: PathLike | None, dataset: PathLike | None, refused: dict[str, object]) -> Path:
+def _table(folder: Path, out: PathLike | None, dataset: PathLike | None, refused: Mapping[str, object]) -> Path:
     given = [name for name, value in refused.items() if value is not None]
     if given:
         raise InputError(f"{', '.join(given)}: found on a table, whose page needs its {TABLE} alone; leave it out.")
