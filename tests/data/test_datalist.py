@@ -165,3 +165,26 @@ def test_written_file_reads_back_and_counts(tmp_path):
     assert json.loads(path.read_text())["numTraining"] == 1
     assert read_dataset_json(tmp_path / "new").sections["training"] == [entry]
     assert [file.name for file in path.parent.iterdir()] == ["dataset.json"]
+
+
+@pytest.mark.parametrize("held", ["validation", "test"])
+@pytest.mark.parametrize("section", ["training", "unlabeled"])
+@pytest.mark.parametrize("how", ["name", "file", "link"])
+def test_nobody_is_trained_on_who_is_tested(dataset, section, held, how, counted):
+    """Not by name, not under another name, and not by way of a link."""
+    folder = dataset()
+    (folder / "z").mkdir()
+    if how == "link":
+        (folder / "z" / "z_T1.nii.gz").symlink_to(folder / "a" / "a_T1.nii.gz")
+        (folder / "a").mkdir(exist_ok=True)
+        (folder / "a" / "a_T1.nii.gz").touch()
+    first = {"name": "q", "file": "a/a_T1.nii.gz", "link": "z/z_T1.nii.gz"}[how]
+    files = [first if how != "name" else "q/q_T1.nii.gz", *(f"z/z_{c}.nii.gz" for c in CONTRASTS[1:])]
+    entry = {"subject": "a" if how == "name" else "z", "image": files, "label": "z/label.nii.gz"}
+    one = {"subject": "a", "image": [f"a/a_{c}.nii.gz" for c in CONTRASTS], "label": "a/a_label.nii.gz"}
+    lists = {"training": [], "unlabeled": [], "validation": [], "test": []}
+    folder = dataset(**lists | {section: [entry], held: [one]})
+    with pytest.raises(InputError, match=rf"of '{section}' also in '{held}'.*nobody may be tested"):
+        load_items(folder, section, labels=False)
+    assert len(load_items(folder, held, labels=False)) == 1
+    counted("faulty inputs")

@@ -31,6 +31,8 @@ _HOW = (
     "--subjects 20"
 )
 
+_TRAINED_ON = ("training", "unlabeled")
+
 _MAX_PATH = 1000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _ADDRESS = re.compile(r"~|file:|[A-Za-z][A-Za-z0-9+.-]+://", re.IGNORECASE)
@@ -109,7 +111,8 @@ def load_items(
         `labels`, `label` and, if the data set states a label map, `codes`.
 
     Raises:
-        InputError: telling what is wrong in which file and how to mend it.
+        InputError: telling what is wrong in which file and how to mend it; also if somebody in a list to train on,
+            labelled or not, is in the validation or test list too, by name or by file.
     """
     data = read_dataset_json(dataset_dir)
     path = data.folder / FILE_NAME
@@ -130,6 +133,8 @@ def load_items(
         )
     channels = [data.contrasts.index(name) for name in wanted]
     items = [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
+    if section in _TRAINED_ON:
+        _require_apart(data, section, items, allow_outside)
     return _each_once(path, items)
 
 
@@ -244,6 +249,27 @@ def _each_once(where: Path, items: list[dict[str, Any]]) -> list[dict[str, Any]]
         mend = "Give each its own name, of letters, digits, - and _, or drop one."
         raise FileError(where, f"subject {', '.join(twice)} twice", "each subject once", mend)
     return items
+
+
+def _require_apart(data: DataList, section: str, items: list[dict[str, Any]], allow_outside: bool) -> None:
+    """Whoever is validated or tested on must not be trained on, with or without a label, under whatever name."""
+    held = {}
+    for other in SECTIONS:
+        for entry in data.sections[other] if other not in _TRAINED_ON else []:
+            files = [entry[IMAGE]] if isinstance(entry[IMAGE], str) else entry[IMAGE]
+            paths = [inside(data.folder, file, allow_outside) for file in files]
+            name = safe_subject(str(entry.get(SUBJECT) or subject_of(paths[0])))
+            held |= dict.fromkeys((name, *map(os.path.realpath, paths)), (name, other))
+    for item in items:
+        files = item[IMAGE] if isinstance(item[IMAGE], list) else [item[IMAGE]]
+        for key in (item[SUBJECT], *map(os.path.realpath, files)):
+            if key in held:
+                name, other = held[key]
+                found = f"subject {item[SUBJECT]} of '{section}' also in '{other}'" + (
+                    f", as {name}" if name != item[SUBJECT] else ""
+                )
+                mend = "Leave it in one of the two: nobody may be tested on whom the training has seen."
+                raise FileError(data.folder / FILE_NAME, found, "subjects apart", mend, "twice")
 
 
 def _given_item(image: Any, contrasts: Sequence[str] | None) -> dict[str, Any]:
