@@ -72,3 +72,27 @@ def write_history(folder, epochs=12, top=0.8, seed=0):
         lines.append(f"{epoch},{10 * epoch},{-0.3 * loss:.4f},{loss:.4f},{0.6 * loss:.4f},{val}")
     (folder / "run").mkdir(exist_ok=True)
     (folder / "run" / "history.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_fake(out, seeds=3, subjects=16):
+    """Folders of a table with a clear row, a row that swings between trainings, one that failed and one half done."""
+    base = {"paper": {"dice": 0.82}, "where": "Table I, row 2"}
+    rows = [
+        Row("printed", "Printed elsewhere", paper={"dice": 0.85}, where="Table I, row 1", printed_only=True),
+        trained("base", **base),
+        trained("good", paper={"dice": 0.80}, cell=("T1", "T1")),
+        trained("swinging"),
+        trained("half", cell=("T1", "T2")),
+        trained("broken", name="<script>alert(1)</script> & co | x"),
+    ]
+    means = {"base": [0.78] * 3, "good": [0.82] * 3, "swinging": [0.90, 0.79, 0.80], "half": [0.78] * 3}
+    for number, (row, by_seed) in enumerate(means.items()):
+        for seed in range(seeds if row != "half" else max(1, seeds - 1)):
+            dice = draw_dice(by_seed[seed], subjects, seed, row_seed=number)
+            write_history(write_row(out, row, seed, dice), top=by_seed[seed], seed=seed)
+    error = "error: /home/somebody/data/sub-001.nii.gz: found nan in segmenter/loss"
+    write_row(out, "broken", 0, state="failed", exit_code=3, last_line=error)
+    data = {"data set": "made up", "description": "", "simulated": "seed 1", "subjects": f"test {subjects}"}
+    record = {"bundle": "made_up", "scale": "small", "data": data | {"fingerprint": "ab" * 32}}
+    (Path(out) / "reproduce.json").write_text(json.dumps(record))
+    return make_table(rows)

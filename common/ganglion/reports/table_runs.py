@@ -115,7 +115,7 @@ def picture_section(results: Results, rows_dir: Path, dataset_dir: Path) -> Mark
         ]
     kind = "Simulated scans. " if results["simulated"] else ""
     words = (
-        f"{kind}Chosen by {column_title(column)} of \u201c{chosen[0]['name']}\u201d, not by hand. First seed of each row. "
+        f"{kind}Chosen by {column_title(column)} of \u201c{chosen[0]['name']}\u201d, not by hand; of the first seed. "
         "Axial slice with the largest labelled area; the patient's right is on the right, the front is up."
     )
     return section("The same subjects in two rows", tag("p", words, class_="soft"), legend(LEGEND), *parts)

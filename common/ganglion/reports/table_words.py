@@ -238,7 +238,8 @@ def _pair(pair: Mapping[str, Any], column: str) -> str:
     ends = interval((low, high), column, signed=True)
     words = f"by {number(abs(found['mean']), column)}{_unit(column)} (95 % interval {ends})"
     clear = low * high > 0 and found["covers"] != "subjects"
-    return f"{words}, {'which is more than chance between trainings and subjects' if clear else 'which may be chance'}"
+    chance = "more than chance, though not corrected for the number of pairs" if clear else "which may be chance"
+    return f"{words}, {chance}"
 
 
 def _plain(column: str) -> str:
