@@ -1,5 +1,7 @@
 """What an item names, opened header by header; loading and the check both rest on it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,9 @@ def test_forms_of_an_image(tmp_path, save):
 def test_order_is_judged_only_where_the_names_tell_it():
     require_order(["a_T1.nii", "a_T2.nii"], ("T1", "T2"))
     require_order(["a.nii", "b.nii"], ("T1", "T2"))
-    require_order(["a_FLAIR.nii"], ("T1",))  # transfer: another contrast in the place of one, on purpose
+    require_order(["a_PD.nii"], ("T1",))
+    with pytest.raises(InputError, match="named as FLAIR, expected T1.*on purpose, set contrasts to FLAIR"):
+        require_order([Path("a_FLAIR.nii")], ("T1",))
     with pytest.raises(InputError, match="named in the order T2, T1, expected T1, T2"):
         require_order(["a_T2.nii", "a_T1.nii"], ("T1", "T2"))
 
