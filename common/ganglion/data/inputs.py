@@ -96,7 +96,7 @@ def require_order(files: Sequence[Path], contrasts: Sequence[str]) -> None:
     told = [contrast_of(file) for file in files]
     if len(files) == 1 and told[0] in CONTRASTS and told[0] != contrasts[0]:
         mend = (
-            f"Give the {contrasts[0]} scan, or rename the file; to use another on purpose, set contrasts to {told[0]}."
+            f"Give the {contrasts[0]} scan or rename the file; to use another on purpose, set contrasts to {told[0]}."
         )
         raise FileError(files[0], f"a file named as {told[0]}", contrasts[0], mend, "contrasts")
     if None not in told and told != list(contrasts) and sorted(map(str, told)) == sorted(contrasts):
