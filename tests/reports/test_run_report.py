@@ -74,7 +74,7 @@ def test_simulated_is_said_in_each_part(finished):
     text = report(finished)
     assert "Simulated data: these numbers say nothing about patients" in text
     assert "5 simulated subjects" in text
-    assert text.count("simulated FLAIR") == 3
+    assert text.count("Simulated FLAIR") == 3
     page = outside_of_viewers(report(finished, simulated=False))
     assert "imulated" not in page.replace("brats cohort, simulated", "").replace("Simulated subjects", "")
 

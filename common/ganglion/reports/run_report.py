@@ -15,6 +15,7 @@ from .curves import History, curve_cards, no_curves, read_history
 from .html import Markup, card, folded, image, join, legend, page, section, tag, warn_box, write_page
 from .overlays import LEGEND, Case, draw, find_cases, largest_slice, pick
 from .provenance import describe_data, is_simulated, warnings_of
+from .shell import capital
 from .viewer import viewers
 from .warning_signs import signs
 from .what_was_run import provenance_section
@@ -93,7 +94,7 @@ def write_report(
 def _score_section(scores: tables.Scores, others: Mapping[str, tables.Scores], name: str, simulated: bool) -> Markup:
     kind = "simulated " if simulated else ""
     subjects = len({row["subject"] for row in scores["subjects"]})
-    lead = f"{', '.join(scores['summary'])}; {subjects} {kind}subjects, each scored on its whole volume."
+    lead = f"{capital(', '.join(scores['summary']))}; {subjects} {kind}subjects, each scored on its whole volume."
     return section(
         "Scores",
         tag("p", lead),
@@ -139,8 +140,8 @@ def _picture(place: str, row: Mapping[str, Any], case: Case, simulated: bool) ->
     kind = "simulated " if simulated else ""
     numbers = f"Dice {row['dice']:.3f}, HD95 {row['hd95_mm']:.1f} mm, volume error {row['volume_error_ml']:+.1f} ml"
     alt = f"{place} case, {kind}subject {row['subject']}: outlines of label and prediction, and their differences"
-    caption = f"{kind}{case.contrast}, slice {shown.index + 1}. One subject: {numbers}."
-    return card(f"{place.capitalize()}: {row['subject']}", image(draw(shown), alt), caption=caption)
+    caption = f"{capital(kind + case.contrast)}, slice {shown.index + 1}. One subject: {numbers}."
+    return card(f"{capital(place)}: {row['subject']}", image(draw(shown), alt), caption=caption)
 
 
 def _history(run_dir: Path) -> History:

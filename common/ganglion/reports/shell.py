@@ -1,4 +1,4 @@
-"""Command lines as people type them."""
+"""Texts for people: command lines as they type them, paths without their folders, how a sentence begins."""
 
 import re
 import shlex
@@ -31,6 +31,11 @@ def without_folders_within(value: Any) -> Any:
         return value
     whole = re.fullmatch(r"(?:/|~[^/]*/|[A-Za-z]:[\\/])(?:[^\n\"',]*[\\/])?([^\n\"',\\/]+)[\\/]*", value)
     return f".../{whole.group(1)}" if whole else without_folders(value)
+
+
+def capital(text: str) -> str:
+    """A text that begins with a capital letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _quoted(word: str) -> str:
