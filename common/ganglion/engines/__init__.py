@@ -3,6 +3,7 @@
 from .after_step import ClampWeights, ExponentialAverage
 from .evaluator import MeanOverSubjects, SharedEvaluator
 from .inferers import HeadSliceInferer
+from .patch_inferer import HeadPatchInferer
 from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
 from .run import prepare_run
@@ -13,6 +14,7 @@ __all__ = [
     "AlternatingTrainer",
     "ClampWeights",
     "ExponentialAverage",
+    "HeadPatchInferer",
     "HeadSliceInferer",
     "MeanOverSubjects",
     "OwnShare",
