@@ -124,6 +124,25 @@ def test_modes_after_a_validation_and_of_frozen_networks(scale, batches):
     assert modes == [(True, False), (True, False)]
 
 
+@pytest.mark.parametrize("order", [("a", "whole"), ("whole", "a")])
+def test_a_deployed_network_may_hold_the_trained_ones(scale, batches, order):
+    """The whole is trained by way of its part: whatever the order of the names, the part is in training mode."""
+    part = scale()
+    nets = {"a": part, "whole": nn.Sequential(part, nn.Dropout(0.5))}
+    modes = []
+    objective = Squared("a", check=lambda networks: modes.append((part.training, nets["whole"][1].training)))
+    trainer = AlternatingTrainer(
+        "cpu", 1, batches[:1], {name: nets[name] for name in order}, "whole", [Phase("p", "a", sgd(part), objective)]
+    )
+    before = part.weight.item()
+    trainer.run()
+    assert modes == [(True, False)]
+    assert trainer.network is nets["whole"]
+    assert nets["whole"].state_dict()["0.weight"].item() == part.weight.item() != before
+    fresh = AlternatingTrainer("cpu", 1, batches[:1], nets, "whole", [Phase("p", "a", sgd(part), objective)])
+    fresh.load_state_dict(trainer.state_dict())
+
+
 def test_a_frozen_critic_keeps_its_statistics_but_passes_gradients(scale, batches):
     critic = nn.BatchNorm1d(1)
     before = copy.deepcopy(critic.state_dict())

@@ -43,7 +43,8 @@ class AlternatingTrainer(SupervisedTrainer):
         max_epochs: number of epochs.
         train_data_loader: gives batches: dictionaries of tensors and lists, nested if need be (see `Streams`).
         networks: modules by name; DistributedDataParallel may wrap them.
-        deployed: name of the network that is shipped; it is ``trainer.network``, which clients ask for.
+        deployed: name of the network that is shipped; it is ``trainer.network``, which clients ask for. It may be
+            made of other networks here, and be trained by way of them.
         network: what clients get as ``trainer.network`` instead, e.g. :class:`~..networks.Together`, by which all
             networks travel between the sites of a federated training.
         phases: in the order in which they run.
@@ -109,6 +110,8 @@ class AlternatingTrainer(SupervisedTrainer):
         self._watched = {name: WatchedState(network) for name, network in self.unwrapped.items()}
         trained = {name for phase in self.phases for name in phase.trains}
         self._train_mode = {name: name in trained for name in self.networks}
+        # Trained ones last: one that is deployed may hold them as its parts, without being trained under its own name.
+        self._modes = sorted(self.networks, key=self._train_mode.__getitem__)
 
     def _check_arguments(self, device: torch.device) -> None:
         names = [phase.name for phase in self.phases]
@@ -171,8 +174,8 @@ class AlternatingTrainer(SupervisedTrainer):
     def _iteration(self, engine: Any, batchdata: Any) -> list[dict[str, Tensor]]:
         batches = batchdata if self.accumulate > 1 else [batchdata]
         batches = [move(batch, self.state.device, self.non_blocking) for batch in batches]
-        for name, network in self.networks.items():
-            network.train(self._train_mode[name])
+        for name in self._modes:
+            self.networks[name].train(self._train_mode[name])
         self.state.output = {} if self._last_loss is None else {CommonKeys.LOSS: self._last_loss}
         checks: list[tuple[Phase, str, Tensor]] = []
         due = [phase for phase in self.phases if phase.due(self.state.iteration, self.state.epoch)]
