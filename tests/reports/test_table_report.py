@@ -5,7 +5,7 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from fake_table import make_table, trained, write_fake, write_row
+from fake_table import make_table, trained, write_fake, write_history, write_row
 
 from ganglion.reports.forest import STYLE as FOREST_STYLE
 from ganglion.reports.html import STYLE
@@ -85,6 +85,18 @@ def test_signs_of_trouble_name_the_trainings(text):
     """The made-up curves still rise at their end."""
     warned = re.search(r"<aside.*?</aside>", text, re.S).group()
     assert re.search(r"<b>Trained too little:?\.?</b>:? Row base, seed 0, 1, 2;", warned)
+
+
+def test_unequal_budgets_are_said(tmp_path):
+    for row, epochs in (("base", 12), ("other", 20)):
+        write_history(write_row(tmp_path, row, 0, {"a": 0.8, "b": 0.7}), epochs)
+    results = read_results(make_table([trained("base"), trained("other")]), tmp_path, range(1))
+    page = write_table_report(results, tmp_path / "t.html", tmp_path / "table1").read_text(encoding="utf-8")
+    assert "12 epochs: Row base; 20 epochs: Row other." in page
+
+
+def test_equal_budgets_are_not(text):
+    assert "Unequal budgets" not in text
 
 
 def test_printed_numbers_stand_beside_ours(text):

@@ -141,3 +141,17 @@ def test_nothing_run_yet(tmp_path):
     results = read_results(make_table([trained("base"), trained("other")]), tmp_path, SEEDS)
     assert [row["state"] for row in results["rows"]] == ["missing", "missing"]
     assert results["rows"][0]["why"] == "seed 0, 1, 2: not run"
+
+
+def test_a_row_that_was_never_begun_says_why(tmp_path):
+    write_row(tmp_path, "base", 0, state="failed", exit_code=1, tries=0, last_line="not run: it starts from a row")
+    row = row_of(read_results(make_table([trained("base")]), tmp_path, range(1)), "base")
+    assert (row["state"], row["why"]) == ("failed", "seed 0: not run: it starts from a row")
+
+
+def test_other_software_is_said(tmp_path):
+    for seed, version in enumerate(("1.0", "1.1")):
+        scores = scores_of({s: dict.fromkeys(("dice", "hd95_mm", "volume_error_ml"), 0.5) for s in "ab"})
+        write_row(tmp_path, "base", seed, scores=scores | {"versions": {"monai": version}})
+    said = read_results(make_table([trained("base")]), tmp_path, range(2))["warnings"]
+    assert "Not everything was scored with the same software: monai 1.0; monai 1.1." in said

@@ -18,7 +18,7 @@ from .table_parts import (
     printed_section,
     undone_section,
 )
-from .table_runs import curve_section, epochs_run, picture_section, read_histories, trouble
+from .table_runs import curve_section, epochs_run, picture_section, read_histories, trouble, unequal_budgets
 from .table_words import Results, column_title, names
 
 STYLE = forest.STYLE + matrix.STYLE + table_parts.STYLE
@@ -45,7 +45,7 @@ def write_table_report(
     histories = read_histories(results, folder) if folder is not None else {}
     careful = [("Limits", " ".join(results["warnings"]))] if results["warnings"] else []
     if folder is not None:
-        careful += trouble(results, folder, histories)
+        careful += unequal_budgets(results, histories) + trouble(results, folder, histories)
     parts = [
         tag("p", results["question"], class_="lead") if results["question"] else "",
         tag("p", results["paper"], class_="soft") if results["paper"] else "",
@@ -61,7 +61,7 @@ def write_table_report(
     if folder is not None:
         data = Path(dataset_dir) if dataset_dir is not None else folder.parent / "data"
         parts += [picture_section(results, folder, data), curve_section(results, histories)]
-    parts += [cost_section(results, epochs_run(histories)), undone_section(results)]
+    parts += [cost_section(results, epochs_run(results, histories)), undone_section(results)]
     parts += [_notes(results), how_section(results)]
     badge = "Simulated data: these numbers say nothing about patients" if results["simulated"] else ""
     return write_page(path, page(results["title"], *parts, badge=badge, style=STYLE))

@@ -44,15 +44,27 @@ def read_histories(results: Results, rows_dir: Path) -> Histories:
     return found
 
 
-def epochs_run(histories: Histories) -> dict[str, str]:
-    """How many epochs each row was trained, by its curves."""
+def epochs_run(results: Results, histories: Histories) -> dict[str, str]:
+    """How many epochs each row was trained, by the curves of its seeds that are done."""
     words = {}
-    for row, by_seed in histories.items():
-        last = {
-            max((points[-1][0] for points in history.values() if points), default=0.0) for history in by_seed.values()
-        }
-        words[row] = " to ".join(f"{epoch:.0f}" for epoch in sorted({min(last), max(last)}))
+    for row in results["rows"]:
+        done = [history for seed, history in histories.get(row["row"], {}).items() if seed in row["seeds_done"]]
+        last = {max((points[-1][0] for points in history.values() if points), default=0.0) for history in done}
+        if last:
+            words[row["row"]] = " to ".join(f"{epoch:.0f}" for epoch in sorted({min(last), max(last)}))
     return words
+
+
+def unequal_budgets(results: Results, histories: Histories) -> list[tuple[str, str]]:
+    """A warning where rows were not trained for as long as each other, since a longer training is no better method."""
+    known, run = names(results), epochs_run(results, histories)
+    by_epochs: dict[str, list[str]] = {}
+    for row, epochs in run.items():
+        by_epochs.setdefault(epochs, []).append(known[row])
+    if len(by_epochs) < 2:
+        return []
+    listed = "; ".join(f"{epochs} epochs: {', '.join(rows)}" for epochs, rows in by_epochs.items())
+    return [("Unequal budgets", f"{listed}. A row that trains longer may be better for that alone.")]
 
 
 def curve_section(results: Results, histories: Histories) -> Markup:

@@ -43,6 +43,7 @@ class Found:
     reasons: dict[int, str] = field(default_factory=dict)  # seeds without scores
     failed: bool = False
     definitions: dict[str, str] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)  # of what scored it
 
     @property
     def seeds_done(self) -> list[int]:
@@ -117,13 +118,16 @@ def _find(row: Row, folder: Path, columns: Sequence[str], seeds: Sequence[int]) 
 
 
 def _failure(record: Mapping[str, Any]) -> str:
-    words = f"failed with exit code {record.get('exit_code', 'unknown')}"
     last = without_folders(str(record.get("last_line", ""))).strip()
+    if not record.get("tries", 1):  # it was never begun, and the line says why
+        return last or "not run"
+    words = f"failed with exit code {record.get('exit_code', 'unknown')}"
     return f"{words}: {last}" if last else words
 
 
 def _take_scores(found: Found, scores: Mapping[str, Any], columns: Sequence[str], seed: int) -> None:
     found.definitions = found.definitions or dict(scores["definitions"])
+    found.versions.add(", ".join(f"{name} {version}" for name, version in scores.get("versions", {}).items()))
     for column in columns:
         found.scored.setdefault(column, {})[seed] = column_values(scores, column, found.row.row)
 
@@ -269,6 +273,9 @@ def _warnings(rows: Sequence[Entry], found: Sequence[Found], columns: Sequence[s
         )
     elif len(seeds) < FEW_SEEDS:
         said.append(f"Only {len(seeds)} training seeds: intervals for new trainings are wide.")
+    versions = sorted({version for item in found for version in item.versions})
+    if len(versions) > 1:
+        said.append(f"Not everything was scored with the same software: {'; '.join(versions)}.")
     for entry, item in zip(rows, found, strict=True):
         said += _row_warnings(entry, item, seeds)
     return said
