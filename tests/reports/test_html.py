@@ -78,4 +78,5 @@ def test_the_browser_may_fetch_nothing_and_run_nothing():
 
 def test_a_box_for_what_has_to_be_known():
     assert parse(warn_box(HOSTILE, [(HOSTILE, HOSTILE)])).tags == ["aside", "h2", "p", "b"]
+    assert "<code>ganglion data check</code> &lt;" in warn_box("a", [("b", "look with `ganglion data check` <")])
     assert warn_box("a", []) == ""

@@ -180,3 +180,11 @@ def test_a_critic_that_does_not_learn(tmp_path):
 
 def test_a_critic_that_runs_away(tmp_path):
     assert "A loss explodes" in names(train(tmp_path / "run", critic_lr=3.0, clamp=None))
+
+
+def test_the_documents_say_the_same(repository):
+    page = (repository / "docs" / "reports.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.split(" | ")[0][2:] in ADVICE]
+    assert [(row.split(" | ")[0][2:], *row.rstrip(" |").split(" | ")[2:]) for row in rows] == [
+        (name, *advice) for name, advice in ADVICE.items()
+    ]

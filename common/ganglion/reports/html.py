@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -119,8 +120,13 @@ def folded(title: str, content: object) -> Markup:
 
 def warn_box(title: str, sentences: Sequence[tuple[str, str]]) -> Markup:
     """What a reader has to know first, as (heading, words) pairs; nothing where there are none."""
-    said = (tag("p", tag("b", f"{heading}:"), " ", words) for heading, words in sentences)
+    said = (tag("p", tag("b", f"{heading}:"), " ", _with_code(words)) for heading, words in sentences)
     return tag("aside", tag("h2", title), *said, class_="warn", role="note") if sentences else Markup("")
+
+
+def _with_code(words: str) -> Markup:
+    """Words whose commands stand between backticks, as elsewhere in the documents."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words)))
 
 
 def page(title: str, *content: object, badge: str = "", scripts: bool = False, style: str = "") -> str:

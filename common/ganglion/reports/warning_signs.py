@@ -88,7 +88,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     ),
     "Overfitting": (
         "From its best epoch on the network has learned its training subjects instead of the task.",
-        "Use the weights of the best epoch, train shorter, or take more subjects or stronger augmentation.",
+        "The weights of the best epoch are kept; take more subjects or stronger augmentation, or train shorter.",
     ),
     "Trained too little": (
         "More epochs would probably have given a better network.",
@@ -231,7 +231,7 @@ def _validation(metric: str, points: Sequence[Point], history: History) -> Itera
     elif drop > FELL and _went_on(best, history):
         yield "Overfitting", f"{at_best} and {_end(points)} at the end, while the training's loss went on falling"
     if place == len(good) - 1 and values[-1] - max(values[: -max(3, len(good) // 3)] or [values[0]]) >= RISING:
-        yield "Trained too little", f"{at_best}, the last one, and was still rising"
+        yield "Trained too little", f"{at_best}, the last one, and was still getting better"
     if _swing(good) > SWING:
         yield "Validation swings", f"val/{metric} changes by {unit * _swing(good):.2g} from one validation to the next"
     if _is_overlap(metric):
