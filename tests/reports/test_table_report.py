@@ -133,6 +133,7 @@ def test_commands_versions_fingerprint_and_definitions(text):
     assert "<td>monai</td>" in how
     assert "compute_hausdorff_distance" in how
     assert "Wilcoxon" in how
+    assert "too much was marked; this table takes its size, without the sign" in how
 
 
 def test_one_subject_shows_no_mean(tmp_path):

@@ -19,6 +19,7 @@ from .table_words import (
     how_sure,
     interval,
     leader,
+    metric_of,
     names,
     number,
     order_sentences,
@@ -180,7 +181,9 @@ def pairs_section(results: Results) -> Markup:
                 (join(pieces), *numbers, str(pair["n"]), p_words(pair["p_holm"]), verdict_mark(pair["verdict"]))
             )
     heads = ("Row", f"{column_title(column)}, difference", "95 % interval", "n", "p (Holm)", "Verdict")
-    words = "Corrected by Holm over the pairs of rows that belong together. Nobody asked these questions beforehand."
+    words = (
+        "Corrected by Holm over the pairs of rows that belong together. These comparisons were not planned beforehand."
+    )
     inside = join((tag("p", words, class_="soft"), wide(heads, rows)))
     return section("Any two rows", folded(f"{counted(len(rows), 'pair')}, {column_title(column)}", inside))
 
@@ -215,8 +218,12 @@ def how_section(results: Results) -> Markup:
     cards = [card("Data", facts({**results["data"], "kind": "simulated" if results["simulated"] else ""}))]
     setting = {"bundle": results["bundle"], "table": results["table"], "scale": results["scale"]}
     cards.append(card("Table", facts({**setting, "training seeds": ", ".join(map(str, results["seeds"]))})))
-    cards.append(card("Software and device", facts(results["environment"])))
-    meaning = {title(name): words for name, words in results["definitions"].items()}
+    cards.append(card("Software and device that wrote this page", facts(results["environment"])))
+    sizes = {metric_of(column) for column in results["columns"] if metric_of(column).endswith("_ml")}
+    meaning = {
+        title(name): f"{words}; this table takes its size, without the sign" if name in sizes else words
+        for name, words in results["definitions"].items()
+    }
     parts = [tag("p", results["test"]), tag("div", *(c for c in cards if c), class_="grid")]
     parts.append(folded("What the numbers mean", definitions(meaning)))
     if commands:
