@@ -169,8 +169,10 @@ def test_pictures_are_of_the_same_subjects_in_both_rows(tmp_path, finished):
     assert re.findall(r"<h3>(.*?)</h3><img", pictures) == ["Row good", "Row base"] * 3
     assert "Dice 0.600, mean of 1 seed." in pictures
     (tmp_path / "table1/base/seed0/test/sub-003_pred.nii.gz").unlink()
+    (tmp_path / "table1/base/seed0/test/sub-001_pred.nii.gz").write_bytes(b"no image")
     page = write_table_report(results, tmp_path / "t.html", tmp_path / "table1", finished / "data").read_text("utf-8")
     assert page.count("Its prediction was not kept.") == 1
+    assert page.count("No picture: sub-001_pred.nii.gz cannot be read as an image") == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

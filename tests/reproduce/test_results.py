@@ -155,3 +155,22 @@ def test_other_software_is_said(tmp_path):
         write_row(tmp_path, "base", seed, scores=scores | {"versions": {"monai": version}})
     said = read_results(make_table([trained("base")]), tmp_path, range(2))["warnings"]
     assert "Not everything was scored with the same software: monai 1.0; monai 1.1." in said
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "scores.json is not valid JSON"),
+        ("{}", "expected the parts definitions, subjects and summary"),
+        ('{"definitions": {}, "subjects": [{"subject": "a", "region": "r", "dice": 1}], "summary": {}}', "hd95_mm"),
+    ],
+)
+def test_scores_that_cannot_be_read_cost_their_row_only(tmp_path, content, reason):
+    write_row(tmp_path, "base", 0, {"a": 0.7, "b": 0.8})
+    write_row(tmp_path, "other", 0, {"a": 0.7, "b": 0.8})
+    (tmp_path / "table1/other/seed0/test/scores.json").write_text(content)
+    results = read_results(make_table([trained("base"), trained("other")]), tmp_path, range(1))
+    assert row_of(results, "base")["metrics"]["dice"]["n"] == 2
+    other = row_of(results, "other")
+    assert (other["state"], other["metrics"]) == ("failed", {})
+    assert reason in other["why"]

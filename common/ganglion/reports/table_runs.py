@@ -14,6 +14,7 @@ from .curves import VALIDATION, History, read_history
 from .html import Markup, card, image, legend, section, tag
 from .overlays import LEGEND, Case, draw, find_cases, largest_slice, pick
 from .scores import read_scores, title
+from .shell import without_folders
 from .table_words import Results, column_title, counted, metric_of, names, number, ranked
 from .warning_signs import signs
 
@@ -116,7 +117,11 @@ def picture_section(results: Results, rows_dir: Path, dataset_dir: Path) -> Mark
     column = results["columns"][0]
     values = chosen[0]["subjects"][column]
     contrast = chosen[0]["cell"][1] if chosen[0]["cell"] else "FLAIR"
-    cases = {row["row"]: _cases(rows_dir, dataset_dir, row, contrast) for row in chosen}
+    try:
+        cases = {row["row"]: _cases(rows_dir, dataset_dir, row, contrast) for row in chosen}
+    except InputError as error:
+        logger.warning("No pictures: %s", error)
+        return Markup("")
     parts = []
     ordered = pick([{"subject": subject, "value": value} for subject, value in values.items()], "value")
     for place, item in ordered:
@@ -155,7 +160,10 @@ def _picture(results: Results, row: Row, case: Case | None, place: str) -> Marku
     if case is None:
         return card(row["name"], tag("p", "Its prediction was not kept.", class_="soft"))
     kind = "simulated " if results["simulated"] else ""
-    shown = largest_slice(case)
+    try:
+        shown = largest_slice(case)
+    except InputError as error:
+        return card(row["name"], tag("p", f"No picture: {without_folders(str(error))}", class_="soft"))
     column = results["columns"][0]
     seeds = counted(len(row["seeds_done"]), "seed")
     value = row["subjects"][column].get(case.subject)

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..metrics import DEFINITIONS, lower_is_better
 from ..reports.environment import describe_environment
 from ..reports.provenance import describe_data, is_simulated, read_json
+from ..reports.scores import read_scores
 from ..reports.shell import without_folders
 from .statistics import (
     LEVEL,
@@ -100,21 +101,32 @@ def _find(row: Row, folder: Path, columns: Sequence[str], seeds: Sequence[int]) 
     if row.printed_only:
         return found
     for seed in seeds:
-        place = folder / row.row / f"seed{seed}"
-        record = read_json(place / "row.json") if (place / "row.json").is_file() else None
-        if record is None:
-            found.reasons[seed] = "not run to its end" if place.is_dir() else "not run"
-            continue
-        found.records[seed] = record
-        if record.get("state") != DONE:
-            found.failed = True
-            found.reasons[seed] = _failure(record)
-        elif not (place / "test" / "scores.json").is_file():
-            found.failed = True
-            found.reasons[seed] = "said to be done, but its test/scores.json is gone"
-        else:
-            _take_scores(found, read_json(place / "test" / "scores.json"), columns, seed)
+        try:
+            reason, failed = _take_seed(found, folder / row.row / f"seed{seed}", columns, seed)
+        except InputError as error:  # one file that cannot be read costs its row, not the table
+            reason, failed = without_folders(str(error)), True
+        if reason:
+            found.reasons[seed] = reason
+            found.failed = found.failed or failed
     return found
+
+
+def _take_seed(found: Found, place: Path, columns: Sequence[str], seed: int) -> tuple[str, bool]:
+    """Take what one training left; gives why there are no scores of it, and whether that is a failure."""
+    if not (place / "row.json").is_file():
+        return ("not run to its end" if place.is_dir() else "not run"), False
+    record = found.records[seed] = read_json(place / "row.json")
+    if record.get("state") != DONE:
+        return _failure(record), True
+    if not (place / "test" / "scores.json").is_file():
+        return "said to be done, but its test/scores.json is gone", True
+    scores = read_scores(place / "test")
+    values = {column: column_values(scores, column, found.row.row) for column in columns}
+    found.definitions = found.definitions or dict(scores["definitions"])
+    found.versions.add(", ".join(f"{name} {version}" for name, version in scores.get("versions", {}).items()))
+    for column in columns:
+        found.scored.setdefault(column, {})[seed] = values[column]
+    return "", False
 
 
 def _failure(record: Mapping[str, Any]) -> str:
@@ -123,13 +135,6 @@ def _failure(record: Mapping[str, Any]) -> str:
         return last or "not run"
     words = f"failed with exit code {record.get('exit_code', 'unknown')}"
     return f"{words}: {last}" if last else words
-
-
-def _take_scores(found: Found, scores: Mapping[str, Any], columns: Sequence[str], seed: int) -> None:
-    found.definitions = found.definitions or dict(scores["definitions"])
-    found.versions.add(", ".join(f"{name} {version}" for name, version in scores.get("versions", {}).items()))
-    for column in columns:
-        found.scored.setdefault(column, {})[seed] = column_values(scores, column, found.row.row)
 
 
 def column_values(scores: Mapping[str, Any], column: str, where: str) -> dict[str, float]:
