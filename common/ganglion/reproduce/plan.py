@@ -93,9 +93,9 @@ class Job:
         evaluation = Step(EVALUATING, (*scored, *_options(more)), self.folder / "test" / "scores.json")
         return (evaluation,) if self.row.train is None else (self._training(self.row.train), evaluation)
 
-    @cached_property
+    @property
     def configs(self) -> dict[str, str]:
-        """sha256 of each config that it reads, by its path in the bundle."""
+        """sha256 of each config that it reads, as it is now, by its path in the bundle."""
         overlays = (*self.scale.overlays, *(self.row.train or ()), *self.row.infer)
         names = (*(("train",) if self.row.train is not None else ()), "inference", "evaluate", *overlays)
         files = [f"configs/{name}.json" for name in dict.fromkeys(names)]

@@ -6,8 +6,8 @@ import shutil
 import time
 
 from ..data.datalist import FILE_NAME
-from ..engines.handlers.lock import RunLock
-from ..errors import GanglionError, InputError
+from ..engines.handlers.lock import HeldError, RunLock
+from ..errors import GanglionError
 from ..reports.shell import command_line
 from .place import MARKER, Place
 from .run_row import Child
@@ -33,6 +33,8 @@ def prepare(place: Place, screen: Screen, interrupts: Interrupts) -> None:
         place.begin()
         if place.given is None and not (place.data / FILE_NAME).is_file():
             _simulate(place, screen, interrupts)
+        elif place.given is None:
+            screen.say(_SAYS)
         place.note_data()
     finally:
         lock.release()
@@ -62,6 +64,6 @@ def _simulate(place: Place, screen: Screen, interrupts: Interrupts) -> None:
 def _taken(lock: RunLock) -> bool:
     try:
         lock.acquire()
-    except InputError:
+    except HeldError:
         return False
     return True

@@ -48,7 +48,7 @@ class Progress:
 def begin(job: Job) -> Progress:
     """The progress of a row that is begun or continued now, with the sums of what it starts from."""
     left = read_progress(job.folder)
-    fresh = Progress(dict(job.configs), job.settings, _sums(job))
+    fresh = Progress(job.configs, job.settings, _sums(job))
     if left is None or _changed(job, vars(left)):
         left = fresh
     left.tries += 1
@@ -92,7 +92,7 @@ def write_row(job: Job, progress: Progress, state: str, exit_code: int, last_lin
 
 def write_not_run(job: Job, why: str) -> None:
     """Write that a row was not run and why; it counts as failed, and is tried when the command is given again."""
-    progress = read_progress(job.folder) or Progress(dict(job.configs), job.settings)
+    progress = read_progress(job.folder) or Progress(job.configs, job.settings)
     job.folder.mkdir(parents=True, exist_ok=True)
     write_row(job, progress, FAILED, 1, f"not run: {why}")
 
@@ -133,9 +133,9 @@ def refuse_changed(job: Job) -> None:
 
 def _changed(job: Job, content: dict[str, Any]) -> str:
     """What of a row is not as it was, in words."""
-    then = content.get("configs", {})
-    for name in sorted({*job.configs, *then}):
-        if job.configs.get(name) != then.get(name):
+    then, now = content.get("configs", {}), job.configs
+    for name in sorted({*now, *then}):
+        if now.get(name) != then.get(name):
             return name
     if content.get("settings") != job.settings:
         return f"row {job.row.row} in {job.table.path.name}"

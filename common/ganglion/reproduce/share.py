@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from ..engines.handlers.lock import RunLock
-from ..errors import InputError
+from ..engines.handlers.lock import HeldError, RunLock
 from . import record
 from .plan import Job, Key, Plan
 from .run_row import RowRun
@@ -201,14 +200,14 @@ def _lock(job: Job) -> RunLock | None:
     lock = RunLock(job.folder / "row.lock")
     try:
         lock.acquire()
-    except InputError:
+    except HeldError:
         return None
     orphan = RunLock(job.folder / "run" / "run.lock")
     try:
         if orphan.path.is_file():
             orphan.acquire()
             orphan.release()
-    except InputError:
+    except HeldError:
         lock.release()
         return None
     return lock

@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 _HELD: dict[Path, int] = {}
 
 
+class HeldError(InputError):
+    """Another process holds the lock."""
+
+
 class RunLock:
     """Holds ``run.lock`` in a run folder; the system releases it when the process ends, however it ends.
 
@@ -35,7 +39,7 @@ class RunLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise an InputError that names the process that holds it."""
+        """Take the lock, or raise a HeldError that names the process that holds it."""
         if self._file is not None:
             return
         if _HELD.get(self.path.resolve()) == os.getpid():
@@ -63,8 +67,8 @@ class RunLock:
         self._file = file
         _HELD[self.path.resolve()] = os.getpid()
 
-    def _refusal(self, holder: str) -> InputError:
-        return InputError(
+    def _refusal(self, holder: str) -> HeldError:
+        return HeldError(
             f"{self.path.parent}: process {holder} trains into this folder already; "
             "wait for it or choose another run_dir"
         )

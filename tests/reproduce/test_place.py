@@ -1,0 +1,151 @@
+"""The folder of all tables: what it is for, and simulated data where no others are given."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ganglion.errors import GanglionError, InputError
+from ganglion.reproduce.place import NO_DATA, Place
+from ganglion.reproduce.prepare import prepare
+from ganglion.reproduce.screen import Screen
+from ganglion.reproduce.share import Interrupts, Stopped
+
+
+@pytest.fixture
+def place(toy, tmp_path):
+    """Where the toy table goes, with the settings of its scales."""
+
+    def make(scale="small", given=None, out="out"):
+        table = toy.read()["toy"]
+        return Place(tmp_path / out, table, table.scale(scale), given)
+
+    return make
+
+
+def ready(place, interrupts=None):
+    prepare(place, Screen(), interrupts or Interrupts())
+    return json.loads((place.out / "reproduce.json").read_text())
+
+
+def test_subjects_are_simulated_once_and_said_to_be(place, toy, capsys):
+    """And a data set that was not finished is made anew."""
+    toy.table["scales"]["small"]["cohort"] |= {"subjects": 2, "splits": [1, 0, 1]}
+    toy.write()
+    here = place()
+    here.out.mkdir()
+    here.begin()
+    (here.data / "sub-001").mkdir(parents=True)
+    said = ready(here)
+    out = capsys.readouterr().out
+    assert "Simulated subjects, not patients" in out
+    line = next(line for line in out.splitlines() if line.startswith("python"))
+    assert line == f"python -m ganglion phantom brats {here.data} " + " ".join(
+        ["--subjects 2", "--seed 3", "--spacing 6.0", "--splits 1,0,1", "--workers 2"]
+    )
+    assert said["simulated"] is True
+    assert said["data"]["subjects"] == "training 1, test 1"
+    assert (said["bundle"], said["scale"], said["cohort"]["subjects"]) == ("toys", "small", 2)
+    times = {path: path.stat().st_mtime_ns for path in here.data.rglob("*")}
+    assert ready(here) == said
+    assert {path: path.stat().st_mtime_ns for path in here.data.rglob("*")} == times
+    assert "Simulated subjects, not patients" in capsys.readouterr().out
+    assert ready(place(given=here.data))["simulated"] is True, "the same data by their name"
+
+
+def test_a_given_data_set_is_remembered_by_its_fingerprint(place, brats_cohort, tmp_path, counted):
+    here = place(given=brats_cohort)
+    assert str(brats_cohort) not in json.dumps(ready(here))
+    other = shutil.copytree(brats_cohort, tmp_path / "other")
+    here.check()
+    place(given=other).check()  # a copy is the same data set
+    (other / "dataset.json").write_text((other / "dataset.json").read_text() + "\n")
+    for wrong, says in (
+        (place(given=other), r"of another data set \(fingerprint \w{12}\), expected fingerprint"),
+        (place(), r"of another data set \(named by --dataset_dir\), expected simulated: cohort brats, subjects 4"),
+        (place("paper", given=brats_cohort), r"of another scale \(small\), expected paper; choose another folder with"),
+    ):
+        with pytest.raises(InputError, match=says):
+            wrong.check()
+        counted("faulty inputs")
+
+
+def test_another_cohort_in_the_same_folder_is_refused(place, toy, counted):
+    here = place()
+    here.out.mkdir()
+    here.begin()
+    toy.table["scales"]["small"]["cohort"]["seed"] = 4
+    toy.write()
+    with pytest.raises(InputError, match=r"another data set \(simulated: .*seed 3.*\), expected simulated: .*seed 4"):
+        place().check()
+    counted("faulty inputs")
+
+
+def test_a_folder_of_somebody_else_is_refused_and_untouched(place, tmp_path, counted):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").touch()
+    for wrong in (place(), place(out="file")):
+        with pytest.raises(InputError, match="files that are of no `reproduce`, expected a new or empty folder"):
+            wrong.check()
+        counted("faulty inputs")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_a_scale_without_cohort_needs_data(place, tmp_path, counted):
+    with pytest.raises(InputError, match="no cohort for scale paper, expected a data set; give one with --dataset_dir"):
+        place("paper").check()
+    with pytest.raises(InputError, match="no such folder"):
+        place(given=tmp_path / "nowhere").check()
+    place("paper", given=NO_DATA).check()
+    counted("faulty inputs", 2)
+
+
+def test_a_simulation_that_fails_says_why(place, toy, counted):
+    toy.table["scales"]["small"]["cohort"]["cohort"] = "brain"
+    toy.write()
+    with pytest.raises(GanglionError, match="exit code 2: error: unknown cohort 'brain'") as caught:
+        ready(place())
+    assert caught.value.exit_code == 2
+    counted("faulty inputs")
+
+
+def test_a_signal_ends_the_simulation(place):
+    interrupts = Interrupts()
+    interrupts.note(signal.SIGTERM)
+    with pytest.raises(Stopped) as caught:
+        ready(place(), interrupts)
+    assert caught.value.exit_code == 143
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "a+")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_another_process_that_prepares_is_waited_for(place, capsys):
+    here = place()
+    here.out.mkdir()
+    here.begin()
+    words = [sys.executable, "-c", HOLD, str(here.out / "reproduce.json.lock")]
+    interrupts = Interrupts()
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        interrupts.note(signal.SIGINT)
+        with pytest.raises(Stopped):
+            ready(here, interrupts)
+        other.kill()
+
+
+def test_a_folder_that_cannot_be_made(place, tmp_path, counted):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write .*choose another folder"):
+        ready(place(out="file/below"))
+    counted("faulty inputs")
