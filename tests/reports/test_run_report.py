@@ -132,6 +132,26 @@ def test_training_alone_and_evaluation_alone(finished):
     assert "No training is part of this report" in report(finished, run_dir=None)
 
 
+def test_a_training_that_was_cut_off_in_its_first_epoch(finished):
+    (finished / "run" / "history.csv").write_text("epoch,iteration,critic/loss\n")
+    assert "No epoch was finished." in report(finished, evaluation_dir=None, dataset_dir=None)
+
+
+def test_warnings_stand_on_top(finished):
+    text = outside_of_viewers(report(finished, seeds=1))
+    assert text.index("<h2>Read this first</h2>") < text.index("<h2>Scores</h2>")
+    assert "<b>A value that is not a number:</b> critic/loss in 1 epoch, first in 3." in text
+    assert "<b>Few test subjects:</b> the scores are of 5 subjects." in text
+    assert "<b>One training seed:</b>" in text
+
+
+def test_the_configuration_as_run_is_folded_and_has_no_folders(finished):
+    text = report(finished)
+    folded = text[text.index("The configuration as run, complete") :]
+    assert "&quot;x&quot;: &quot;$call()&quot;" in folded
+    assert "&quot;dataset_dir&quot;: &quot;.../data&quot;" in folded
+
+
 def test_missing_parts_are_named(finished):
     with pytest.raises(InputError, match=r"scores\.json: found no such file in data"):
         report(finished, evaluation_dir=finished / "data")

@@ -152,7 +152,8 @@ def _history(run_dir: Path) -> History:
 
 
 def _curves(history: History) -> Markup:
-    return tag("div", *curve_cards(history), class_="grid")
+    cards = curve_cards(history)
+    return tag("div", *cards, class_="grid") if cards else tag("p", "No epoch was finished.", class_="soft")
 
 
 def _warning_section(sentences: Sequence[str]) -> Markup:
