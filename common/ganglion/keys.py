@@ -5,6 +5,9 @@ LABEL = "label"
 PRED = "pred"
 PROBABILITY = "probability"
 SUBJECT = "subject"
+# The two parts of a batch of a semi-supervised training, drawn independently.
+LABELLED = "labelled"
+UNLABELLED = "unlabelled"
 # Which channels of a single 4-D image file a configuration uses, in order. Not named "image_...": MONAI's spatial
 # transforms treat every key that begins with a transformed key and "_" as that key's metadata.
 CHANNELS = "channels"

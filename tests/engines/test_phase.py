@@ -23,6 +23,7 @@ def nothing(networks, batch):
         ({"trains": []}, "trains no network"),
         ({"every": 0}, "every=0"),
         ({"start_epoch": 0}, "start_epoch=0"),
+        ({"start_epoch": 3, "end_epoch": 2}, "end_epoch=2 is before start_epoch=3"),
         ({"grad_clip": 0.0}, "grad_clip=0.0"),
         ({"scheduler_step": "day"}, "'day'"),
     ],
@@ -45,6 +46,11 @@ def test_due_counts_iterations_and_epochs_from_one(scale, every, start, expected
     phase = Phase("critic", "critic", sgd(scale()), nothing, every=every, start_epoch=start)
     # Three iterations an epoch.
     assert [i for i in range(1, 7) if phase.due(i, 1 + (i - 1) // 3)] == expected
+
+
+def test_a_phase_ends_and_its_network_is_frozen(scale):
+    phase = Phase("coarse", "coarse", sgd(scale()), nothing, every=2, start_epoch=2, end_epoch=3)
+    assert [i for i in range(1, 17) if phase.due(i, 1 + (i - 1) // 4)] == [6, 8, 10, 12]
 
 
 def test_optimizer_must_hold_the_trained_networks_parameters_only(scale):

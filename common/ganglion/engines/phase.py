@@ -29,6 +29,7 @@ class Phase:
         every: run in each n-th iteration, counted from 1: ``every=16`` runs in iterations 16, 32, ... A lazy
             regulariser is a phase with ``every``; n_critic is ``every`` of the generator's phase.
         start_epoch: first epoch (counted from 1) in which the phase runs.
+        end_epoch: last epoch in which it runs; None for all that follow. What it trained is frozen from then on.
         grad_clip: largest total norm of the gradient; None leaves it as it is.
         after_step: called in order after each update with the list of the trained networks (clamps, averages).
         scheduler: a scheduler of ``optimizer``.
@@ -48,6 +49,7 @@ class Phase:
         after_step: AfterStep | Sequence[AfterStep] = (),
         scheduler: LRScheduler | None = None,
         scheduler_step: str = "update",
+        end_epoch: int | None = None,
     ) -> None:
         self.name = name
         self.trains = (trains,) if isinstance(trains, str) else tuple(trains)
@@ -55,6 +57,7 @@ class Phase:
         self.objective = objective
         self.every = every
         self.start_epoch = start_epoch
+        self.end_epoch = end_epoch
         self.grad_clip = grad_clip
         self.after_step: tuple[AfterStep, ...] = (after_step,) if callable(after_step) else tuple(after_step)
         self.scheduler = scheduler
@@ -68,6 +71,11 @@ class Phase:
             raise InputError(f"phase {self.name!r} trains no network: leave the phase out to freeze a network")
         if self.every < 1 or self.start_epoch < 1:
             raise InputError(f"phase {self.name!r}: every={self.every} and start_epoch={self.start_epoch} begin at 1")
+        if self.end_epoch is not None and self.end_epoch < self.start_epoch:
+            raise InputError(
+                f"phase {self.name!r}: end_epoch={self.end_epoch} is before start_epoch={self.start_epoch}; leave the "
+                "phase out to freeze its networks"
+            )
         if self.grad_clip is not None and not self.grad_clip > 0:
             raise InputError(f"phase {self.name!r}: grad_clip={self.grad_clip} must be above 0, or null for none")
         if self.scheduler_step not in ("update", "epoch"):
@@ -84,7 +92,11 @@ class Phase:
 
     def due(self, iteration: int, epoch: int) -> bool:
         """Whether the phase runs in this iteration of this epoch (both counted from 1)."""
-        return epoch >= self.start_epoch and iteration % self.every == 0
+        return self.runs_in(epoch) and iteration % self.every == 0
+
+    def runs_in(self, epoch: int) -> bool:
+        """Whether an epoch (counted from 1) is one of those in which the phase runs."""
+        return self.start_epoch <= epoch and (self.end_epoch is None or epoch <= self.end_epoch)
 
     def check_networks(self, networks: Mapping[str, nn.Module]) -> None:
         """Raise an InputError unless the trained networks exist and own every parameter of the optimiser."""

@@ -161,8 +161,7 @@ class AlternatingTrainer(SupervisedTrainer):
             return
         self.scheduled_epoch = self.state.epoch
         for phase in self.phases:
-            begun = self.state.epoch >= phase.start_epoch
-            if phase.scheduler is not None and phase.scheduler_step == "epoch" and begun:
+            if phase.scheduler is not None and phase.scheduler_step == "epoch" and phase.runs_in(self.state.epoch):
                 phase.scheduler.step()
 
     def restore_random_states(self) -> None:

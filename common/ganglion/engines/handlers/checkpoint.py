@@ -7,14 +7,14 @@ import logging
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
 
-from ...errors import STORAGE_ERRNOS, InputError, StorageError
+from ...errors import InputError, StorageError, storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +33,6 @@ def sweep(folder: Path) -> None:
     for left in folder.glob(".*.tmp"):
         with suppress(OSError):
             left.unlink()
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a StorageError, a path that cannot be into an InputError, naming the file."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in STORAGE_ERRNOS:
-            raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}; free space or rights there, or choose another folder; "
-            "what was saved before is whole"
-        ) from error
 
 
 class _Watched:

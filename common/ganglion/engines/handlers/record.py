@@ -16,10 +16,11 @@ import monai
 import numpy as np
 import torch
 
+from ...errors import storage_errors
 from ...keys import IMAGE, SUBJECT
 from ..randomness import loaders_of
 from ..trainer import AlternatingTrainer
-from .checkpoint import storage_errors, write_atomically
+from .checkpoint import write_atomically
 
 logger = logging.getLogger(__name__)
 

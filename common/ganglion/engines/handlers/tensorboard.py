@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import storage_errors
+from ...errors import storage_errors
 
 
 class Curves:

@@ -10,6 +10,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from ...errors import DivergedError, InputError, StorageError
+from ...lock import RunLock
 from .. import processes
 from ..finite import first_nonfinite_weight, nonfinite_entries
 from ..randomness import loaders_of
@@ -19,7 +20,6 @@ from .best import BestWeights
 from .checkpoint import Checkpoints, check_writable, holds, save_atomically, sweep
 from .deadline import Deadline
 from .history import History, scalar_metrics
-from .lock import RunLock
 from .progress import Progress
 from .record import attach_log, record_run, set_aside, subjects_digest
 from .signals import StopSignals
