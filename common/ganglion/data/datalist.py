@@ -253,7 +253,7 @@ def _each_once(where: Path, items: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 def _require_apart(data: DataList, section: str, items: list[dict[str, Any]], allow_outside: bool) -> None:
     """Whoever is validated or tested on must not be trained on, with or without a label, under whatever name."""
-    held = {}
+    held: dict[str, tuple[str, str]] = {}
     for other in SECTIONS:
         for entry in data.sections[other] if other not in _TRAINED_ON else []:
             files = [entry[IMAGE]] if isinstance(entry[IMAGE], str) else entry[IMAGE]
