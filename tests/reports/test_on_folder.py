@@ -63,6 +63,12 @@ def test_a_row_finds_its_data_in_its_own_commands(finished):
     assert str(finished) not in text
 
 
+def test_a_data_set_named_from_another_working_folder(finished):
+    folder = row(finished)
+    name_dataset(folder / "run", "data")
+    assert "<h2>Look around</h2>" in report_on(folder).read_text()
+
+
 def test_a_row_that_failed_says_so(finished):
     folder = row(finished, state="failed", last_line="error: /home/somebody/x.nii.gz: no")
     assert "This row failed: error: .../x.nii.gz: no" in report_on(folder).read_text()

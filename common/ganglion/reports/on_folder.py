@@ -154,6 +154,7 @@ def _evaluation_of(folder: PathLike, option: str) -> Path:
 def _named_dataset(parts: Parts, section: str, scored: Path | None, notes: list[str]) -> str | None:
     """The data set that a folder names, if it can be used; what is missing is said in the notes."""
     named = _option(parts.commands, "--dataset_dir") or (dataset_of(parts.run) if parts.run is not None else "")
+    named = _found_from(named, parts.run or parts.evaluation)
     why = ""
     if not named:
         why = "the folder does not say on which data set it was made"
@@ -169,6 +170,14 @@ def _named_dataset(parts: Parts, section: str, scored: Path | None, notes: list[
         notes.append(f"{shown}: {why}. Name it with --dataset DIR.")
         logger.warning(notes[-1])
     return None if why else named
+
+
+def _found_from(named: str, folder: Path | None) -> str:
+    """A data set that was named as seen from another working folder, if that one lies above."""
+    if not named or folder is None or os.path.isabs(named) or (Path(named) / FILE_NAME).is_file():
+        return named
+    above = (parent / named for parent in folder.absolute().parents)
+    return next((str(place) for place in above if (place / FILE_NAME).is_file()), named)
 
 
 def _option(commands: list[str], name: str) -> str:

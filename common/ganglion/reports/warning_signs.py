@@ -35,8 +35,8 @@ GAP = 0.25  # training over validation, of an overlap; healthy ones differed by 
 REVERSED = 0.30  # validation over training; soft overlaps of slices against hard ones of volumes gave up to 0.22
 FELL = 0.05  # from the best validation to the last ones; healthy ones fell by up to 0.045
 WENT_ON = 0.02  # by which the training has become better meanwhile
-RISING = 0.015  # by which the last validation is the best one; neighbouring ones differ by 0.01 without a trend
-EARLY = 0.1  # share of the validations that counts as the very beginning
+RISING = 0.01  # by which the last tenth of the validations is the best; without a trend neighbours differ so much
+EARLY = 0.1  # share of the validations that counts as the very beginning, or the very end
 EARLY_LOSS = 0.02  # by which the end is worse than that beginning
 SWING = 0.05  # mean step between neighbouring validations of the second half; healthy ones made 0.024
 LOSS_SWING = 0.5  # likewise of a loss, over its size; healthy ones made 0.45 and less
@@ -79,8 +79,8 @@ ADVICE: dict[str, tuple[str, str]] = {
         "Look whether training and validation scans are alike (`ganglion data check`), and train longer or on more.",
     ),
     "Training and validation curves lie apart": (
-        "The network knows its training subjects by heart, or the validation scans are of another kind.",
-        "Take more subjects or stronger augmentation, and look at how the data were split.",
+        "The network knows its training subjects by heart, or whole scans hold something that training never showed it.",
+        "Look at the worst case and at the split; take more subjects, more kinds of slices or stronger augmentation.",
     ),
     "Validation is far better than training": (
         "The two may measure different things (soft slices, hard volumes), or a subject is in both lists.",
@@ -225,13 +225,13 @@ def _validation(metric: str, points: Sequence[Point], history: History) -> Itera
     at_best = f"val/{metric} was best in epoch {best:.0f} ({shown[best]:.3g})"
     if _is_overlap(metric) and max(value for _, value in _last(points)) < NOTHING:
         yield "Validation finds nothing", f"val/{metric} was 0 at the last {_count(len(_last(points)), 'validation')}"
-    early = place < max(1, round(EARLY * len(good)))
-    if early and drop > EARLY_LOSS:
+    end = max(1, round(EARLY * len(good)))
+    if place < end and drop > EARLY_LOSS:
         yield "The best epoch was at the very beginning", f"{at_best} and {_end(points)} at the end"
     elif drop > FELL and _went_on(best, history):
         yield "Overfitting", f"{at_best} and {_end(points)} at the end, while the training's loss went on falling"
-    if place == len(good) - 1 and values[-1] - max(values[: -max(3, len(good) // 3)] or [values[0]]) >= RISING:
-        yield "Trained too little", f"{at_best}, the last one, and was still getting better"
+    if place >= len(good) - end and values[place] - max(values[:-end]) >= RISING:
+        yield "Trained too little", f"{at_best}, at the very end, and was still getting better"
     if _swing(good) > SWING:
         yield "Validation swings", f"val/{metric} changes by {unit * _swing(good):.2g} from one validation to the next"
     if _is_overlap(metric):
