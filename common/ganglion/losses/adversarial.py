@@ -9,15 +9,15 @@ is `semi_supervised.real_score`. With x real, g generated and D = sigmoid(score)
 | non_saturating (the same, section 3) | the same | - E log D(g) |
 | wasserstein (Arjovsky et al. 2017, eq. 3) | E score(g) - E score(x), then clips its kernels | - E score(g) |
 | wasserstein_gp (Gulrajani et al. 2017, eq. 3) | the same, plus 10 times `gradient_penalty` | the same |
-| least_squares (Mao et al. 2017, eq. 2: a = 0, b = c = 1, no 1/2) | E (score(x) - 1)^2 + E score(g)^2 | E (score(g) - 1)^2 |
+| least_squares (Mao et al. 2017, eq. 2, without its 1/2) | E (score(x) - 1)^2 + E score(g)^2 | E (score(g) - 1)^2 |
 | auxiliary_classifier (Odena et al. 2017, eq. 2, 3) | non_saturating, plus the classes of x and g | the same, of g |
 
 What the paper prints otherwise: the min-max without a logarithm in its second term; the sign of eq. 2; the captions
 "generator" and "discriminator" of eq. 1 and 2 and of eq. 3 and 4 swapped; the sign of the second term of eq. 5; eq. 6,
 which is the Wasserstein generator, under the name of non-saturating; signs, D(x^2) and D(x - 1)^2 in eq. 7 and 8; one
 heading for the Wasserstein loss with penalty and the auxiliary classifier, which are two losses; eq. 14, its own
-generator, in the saturating form. MONAI's `PatchAdversarialLoss` has least squares and, through a sigmoid whose gradient
-is exactly 0 at -120, the discriminator's first row; none of the others.
+generator, in the saturating form. MONAI's `PatchAdversarialLoss` has least squares and, through a sigmoid whose
+gradient is exactly 0 at -120, the discriminator's first row; none of the others.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ def mode_seeking(
 ) -> torch.Tensor:
     """How much more two noises differ than the images made of them: mean |z1 - z2| / (mean |g1 - g2| + eps).
 
-    Where that ratio is above ``cap``, its tangent at ``cap`` takes its place: at most twice the cap, and no steeper than
-    there. Cut off at the cap, as one would think of first, it would have no gradient for a generator that ignores its
-    noise, the one case it is for.
+    Where that ratio is above ``cap``, its tangent at ``cap`` takes its place: at most twice the cap, and no steeper
+    than there. Cut off at the cap, as one would think of first, it would have no gradient for a generator that ignores
+    its noise, the one case it is for.
 
     Source: Mao et al., Mode seeking GANs for diverse image synthesis (2019), with 1-norms, as a ratio to minimise.
 

@@ -40,7 +40,7 @@ def gradient_penalty(
     Source: Gulrajani et al. 2017, eq. 3, without its weight, 10.
 
     Args:
-        critic: gives scores (B, ...) for images (B, C, ...), one sample independent of the others (no batch norm).
+        critic: gives scores (B,) or (B, ...) for images (B, C, ...), no sample depending on others (no batch norm).
         points: where, (B, C, ...), see :func:`between`.
         target: the norm that costs nothing.
 
@@ -49,6 +49,6 @@ def gradient_penalty(
     """
     points = at_least_float32(points).detach().requires_grad_(True)
     with torch.autocast(points.device.type, enabled=False), torch.enable_grad():
-        score = critic(points).flatten(1).mean(dim=1).sum()
+        score = at_least_float32(critic(points)).reshape(len(points), -1).mean(dim=1).sum()
         (gradient,) = torch.autograd.grad(score, points, create_graph=True)
         return (torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target).square().mean()
