@@ -81,10 +81,19 @@ def test_a_failed_row_and_a_half_done_one_say_so(text):
     assert "<td>Row half</td><td>2 of 3</td><td>12</td><td>90 s</td><td>1,500 MiB</td>" in times
 
 
-def test_signs_of_trouble_name_the_trainings(text):
-    """The made-up curves still rise at their end."""
-    warned = re.search(r"<aside.*?</aside>", text, re.S).group()
-    assert re.search(r"<b>Trained too little:?\.?</b>:? Row base, seed 0, 1, 2;", warned)
+def test_signs_of_trouble_name_the_trainings(tmp_path):
+    """Once for all trainings that show it, and not said of those that do not."""
+    for row, broken in (("base", (1, 2)), ("other", (0,)), ("sound", ())):
+        for seed in range(3):
+            folder = write_row(tmp_path, row, seed, {"a": 0.8, "b": 0.7})
+            write_history(folder)
+            history = folder / "run" / "history.csv"
+            if seed in broken:
+                history.write_text(history.read_text() + "13,130,nan,nan,nan,\n")
+    results = read_results(make_table([trained("base"), trained("other"), trained("sound")]), tmp_path, range(3))
+    page = write_table_report(results, tmp_path / "t.html", tmp_path / "table1").read_text(encoding="utf-8")
+    (said,) = re.findall(r"<p><b>A value that is not a number:</b> (.*?)</p>", page)
+    assert said.startswith("Row base, seed 1, 2; Row other, seed 0. In the first of them: critic/loss in 1 epoch")
 
 
 def test_unequal_budgets_are_said(tmp_path):

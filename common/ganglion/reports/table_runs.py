@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def curve_section(results: Results, histories: Histories) -> Markup:
 
 def trouble(results: Results, rows_dir: Path, histories: Histories) -> list[tuple[str, str]]:
     """What looks wrong in the trainings, as (heading, words): each sign once, with the trainings that show it."""
-    shown: dict[str, dict[str, list[int]]] = {}
+    shown: dict[str, dict[str, dict[int, None]]] = {}
     first: dict[str, str] = {}
     for row in results["rows"]:
         for seed in results["seeds"]:
@@ -97,12 +97,12 @@ def trouble(results: Results, rows_dir: Path, histories: Histories) -> list[tupl
             for sentence in signs(history, scores):
                 heading, _, words = sentence.partition(": ")
                 if heading not in OF_THE_TABLE:
-                    shown.setdefault(heading, {}).setdefault(row["name"], []).append(seed)
+                    shown.setdefault(heading, {}).setdefault(row["name"], {})[seed] = None  # once a training
                     first.setdefault(heading, words)
     return [(heading, _who(by_row, first[heading])) for heading, by_row in shown.items()]
 
 
-def _who(by_row: Mapping[str, Sequence[int]], example: str) -> str:
+def _who(by_row: Mapping[str, Collection[int]], example: str) -> str:
     """The trainings that show a sign, and what was seen in the first."""
     listed = "; ".join(f"{name}, seed {', '.join(map(str, seeds))}" for name, seeds in by_row.items())
     several = sum(map(len, by_row.values())) > 1
