@@ -2,6 +2,9 @@
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 STORAGE_ERRNOS = {getattr(errno, name, -1) for name in ("ENOSPC", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EDQUOT")}
 
@@ -29,6 +32,20 @@ class StorageError(GanglionError):
     """A disk that is full or a folder that cannot be written (exit code 4)."""
 
     exit_code = 4
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a StorageError, a path that cannot be into an InputError, naming the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in STORAGE_ERRNOS:
+            raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}; free space or rights there, or choose another folder; "
+            "what was saved before is whole"
+        ) from error
 
 
 def find_user_error(error: BaseException | None) -> GanglionError | None:

@@ -13,8 +13,8 @@ import time
 import pytest
 from quick_jobs import PATIENT, quick_plan
 
-from ganglion.engines.handlers.lock import RunLock
 from ganglion.errors import InputError
+from ganglion.lock import RunLock
 from ganglion.reproduce import record, share
 from ganglion.reproduce.run_row import Child
 from ganglion.reproduce.screen import Screen

@@ -50,7 +50,9 @@ def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:
     total = sum(each for each in seconds if each is not None) / at_once
     source = f"measured here on {_counted(len(done), 'row')}" if done else f"the table's measurement on {_CORES} cores"
     side = f", {at_once} rows side by side" if at_once > 1 else ""
-    scored = any(job.row.train is None for job in left) and not any(EVALUATING in each.get("parts", {}) for each in done)
+    scored = any(job.row.train is None for job in left) and not any(
+        EVALUATING in each.get("parts", {}) for each in done
+    )
     return f"about {duration(total)} ({source}{side})" + ("; rows that are scored only take less" if scored else "")
 
 

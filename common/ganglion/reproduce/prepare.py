@@ -6,8 +6,8 @@ import shutil
 import time
 
 from ..data.datalist import FILE_NAME
-from ..engines.handlers.lock import HeldError, RunLock
 from ..errors import GanglionError
+from ..lock import HeldError, RunLock
 from ..reports.shell import command_line
 from .place import MARKER, Place
 from .run_row import Child

@@ -9,15 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..lock import RunLock
 from ..reports.provenance import read_json
 from ..reports.shell import without_folders
 from . import record
 from .plan import TRAINING, Job, Step
-
-if TYPE_CHECKING:  # it loads torch
-    from ..engines.handlers.lock import RunLock
 
 _SAVE_EVERY = 15.0  # seconds between notes of the time spent, for whoever is killed
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from ..engines.handlers.lock import HeldError, RunLock
+from ..lock import HeldError, RunLock
 from . import record
 from .plan import Job, Key, Plan
 from .run_row import RowRun
