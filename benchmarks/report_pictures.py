@@ -24,6 +24,7 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-backgroun
 SCHEMES = ("light", "dark")
 COLUMNS = {1280: 2, 400: 4}  # by the width of the window
 SHOWN = {1280: 0.5, 400: 0.72}  # scale of the overviews
+LONGEST = {1280: 4400, 400: 7200}  # pixels of a page from its top; a long table goes on below
 GAP = 16  # pixels between columns
 MARGIN = 14  # pixels around a chapter
 CHAPTERS = {  # of the run's page: file, heading, scheme
@@ -55,7 +56,8 @@ def photograph(browser: Any, page_file: Path, stem: str, out: Path, chapters: di
             height = page.evaluate("document.documentElement.scrollHeight")
             page.set_viewport_size({"width": width, "height": height})  # frames are drawn where they are in sight
             page.wait_for_timeout(800)
-            whole = in_columns(_opened(page.screenshot()), count)
+            top = {"x": 0, "y": 0, "width": width, "height": min(height, LONGEST[width])}
+            whole = in_columns(_opened(page.screenshot(clip=top)), count)
             size = (round(whole.width * SHOWN[width]), round(whole.height * SHOWN[width]))
             _save(whole.resize(size, Image.Resampling.LANCZOS), out / f"{stem}_{scheme}_{width}.webp")
             for name, (heading, wanted) in chapters.items() if width == max(COLUMNS) else ():

@@ -79,7 +79,7 @@ ADVICE: dict[str, tuple[str, str]] = {
         "Look whether training and validation scans are alike (`ganglion data check`), and train longer or on more.",
     ),
     "Training and validation curves lie apart": (
-        "The network knows its training subjects by heart, or whole scans hold something that training never showed it.",
+        "The network knows its training subjects by heart, or whole scans hold what its training never showed.",
         "Look at the worst case and at the split; take more subjects, more kinds of slices or stronger augmentation.",
     ),
     "Validation is far better than training": (
