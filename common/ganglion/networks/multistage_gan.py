@@ -55,7 +55,8 @@ class ImageGenerator(nn.Module):
         spatial_dims: 2 or 3.
 
     Raises:
-        ValueError: for other ``spatial_dims``; in ``forward`` when a side is not divisible by 8 or channels do not fit.
+        ValueError: for other ``spatial_dims``; in ``forward`` when a side is not divisible by 8, all of them are 8, or
+            channels do not fit.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class ImageGenerator(nn.Module):
     ) -> torch.Tensor:
         """Return a synthetic image (B, C, H, W, D)."""
         check_sides(image, 8, "image generator")
+        if max(image.shape[2:]) <= 8:  # instance norm of the single voxel at the bottom would be zero
+            raise ValueError("the image generator needs a side above 8, got 8 for all; the next fitting size is 16")
         level0 = self.encode0(beside(image, coarse, self.channels))
         level1 = self.encode1(level0)
         level2 = self.encode2(level1)
