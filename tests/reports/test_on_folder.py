@@ -125,6 +125,12 @@ def test_mistakes_are_one_line(finished, capsys, words, message):
     assert message in line
 
 
+def test_the_folder_of_several_rows_names_one(finished):
+    folder = row(finished, "several/seed0")
+    with pytest.raises(InputError, match=r"several: found seed0, expected a training run .* within it: .*seed0\."):
+        find_parts(folder.parent)
+
+
 def test_a_table_takes_no_further_evaluation(finished, capsys):
     (finished / "table").mkdir()
     (finished / "table" / "table.json").write_text("{}")

@@ -69,7 +69,10 @@ def find_parts(folder: PathLike) -> Parts:
     )
     if parts.run is None and parts.evaluation is None:
         found = ", ".join(sorted(child.name for child in place.iterdir())[:6]) or "nothing"
-        raise InputError(f"{place}: found {found}, expected {KINDS}.")
+        known = (TABLE, RUN, SCORES, f"run/{RUN}", f"test/{SCORES}")
+        within = [child for child in sorted(place.iterdir()) if any((child / name).is_file() for name in known)]
+        hint = f" Name a folder within it: {within[0]}." if within else ""
+        raise InputError(f"{place}: found {found}, expected {KINDS}.{hint}")
     return parts
 
 
