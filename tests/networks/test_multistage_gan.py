@@ -95,7 +95,6 @@ def test_generator_makes_an_image_of_the_same_grid_in_its_range(size):
 
 
 def test_generator_heeds_image_coarse_map_and_noise():
-    """With a norm behind the mixing convolution the noise would reach the borders alone: its mean is taken out."""
     network = ImageGenerator(2, width=8).eval()
     image, noise, coarse = torch.rand(1, 2, 16, 16, 16), torch.rand(1, 200) * 2 - 1, torch.rand(1, 1, 16, 16, 16)
     made = network(image, noise, coarse)

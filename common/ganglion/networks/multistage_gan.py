@@ -40,7 +40,7 @@ class ImageGenerator(nn.Module):
     fully connected to 4 width channels, is laid over the whole bottom and mixed in by a convolution; a decoder of
     three doublings (transposed convolution of kernel and stride 2) with the encoder's features beside the first two.
     The convolution that mixes the noise in has no norm: instance norm subtracts from each channel its mean, and what
-    the noise adds is the same everywhere, so that a norm there would take it out again.
+    the noise adds is the same everywhere but at the border, so that a norm there would take most of it out again.
 
     5.87 M parameters with two contrasts and width 32.
 
