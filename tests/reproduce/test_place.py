@@ -11,6 +11,7 @@ import pytest
 from ganglion.errors import GanglionError, InputError
 from ganglion.reproduce.place import NO_DATA, Place
 from ganglion.reproduce.prepare import prepare
+from ganglion.reproduce.run_row import Child
 from ganglion.reproduce.screen import Screen
 from ganglion.reproduce.share import Interrupts, Stopped
 
@@ -31,11 +32,17 @@ def ready(place, interrupts=None):
     return json.loads((place.out / "reproduce.json").read_text())
 
 
-def test_subjects_are_simulated_once_and_said_to_be(place, toy, capsys):
-    """And a data set that was not finished is made anew."""
-    toy.table["scales"]["small"]["cohort"] |= {"subjects": 2, "splits": [1, 0, 1]}
-    toy.write()
+def test_subjects_are_simulated_once_and_said_to_be(place, brats_cohort, monkeypatch, capsys):
+    """And a data set that was not finished is made anew. The simulation itself is a copy, for the time it takes."""
     here = place()
+
+    def simulate(words, log):
+        assert words == here.phantom
+        assert not here.data.exists()
+        code = f"import shutil; shutil.copytree({str(brats_cohort)!r}, {words[5]!r})"
+        return Child(("python", "-c", code), log)
+
+    monkeypatch.setattr("ganglion.reproduce.prepare.Child", simulate)
     here.out.mkdir()
     here.begin()
     (here.data / "sub-001").mkdir(parents=True)
@@ -44,11 +51,11 @@ def test_subjects_are_simulated_once_and_said_to_be(place, toy, capsys):
     assert "Simulated subjects, not patients" in out
     line = next(line for line in out.splitlines() if line.startswith("python"))
     assert line == f"python -m ganglion phantom brats {here.data} " + " ".join(
-        ["--subjects 2", "--seed 3", "--spacing 6.0", "--splits 1,0,1", "--workers 2"]
+        ["--subjects 4", "--seed 3", "--spacing 6.0", "--splits 2,1,1", "--workers 2"]
     )
     assert said["simulated"] is True
-    assert said["data"]["subjects"] == "training 1, test 1"
-    assert (said["bundle"], said["scale"], said["cohort"]["subjects"]) == ("toys", "small", 2)
+    assert "training 5" in said["data"]["subjects"]
+    assert (said["bundle"], said["scale"], said["cohort"]["subjects"]) == ("toys", "small", 4)
     times = {path: path.stat().st_mtime_ns for path in here.data.rglob("*")}
     assert ready(here) == said
     assert {path: path.stat().st_mtime_ns for path in here.data.rglob("*")} == times

@@ -24,6 +24,7 @@ from ganglion.reproduce.share import Interrupts, Sharing, Stopped, listening, th
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
     monkeypatch.setattr(share, "_PAUSE", 0.02)
+    monkeypatch.setattr(share, "_LOOK", 0.05)
 
 
 @pytest.fixture
@@ -83,6 +84,14 @@ def test_a_failed_row_stops_no_other_and_what_starts_from_it_is_not_run(out, cap
     run(plan, since=0.0)
     assert row_of(out, "bad")["tries"] == 2, "unless it failed since the rows were submitted"
     counted("training faults")
+
+
+def test_what_another_process_could_not_begin_is_begun_once_its_start_is_there(out):
+    """That process had seen the start fail; here it is tried again and succeeds."""
+    plan = quick_plan(out, {"one": "", "two": ""}, {"two": "one"})
+    sharing = Sharing(plan, Screen())
+    record.write_not_run(plan.jobs["toy", "two", 0], "it starts from toy/one, seed 0, which failed")
+    assert sharing.run(Interrupts()).done == set(plan.jobs)
 
 
 def test_an_exit_without_scores_is_a_failure(out, counted):

@@ -100,6 +100,7 @@ def test_options_without_a_partition(toy, capsys, tmp_path, monkeypatch, counted
 def request_of(monkeypatch, tmp_path):
     """A request whose rows are a few lines of Python."""
     monkeypatch.setattr(share, "_PAUSE", 0.02)
+    monkeypatch.setattr(share, "_LOOK", 0.05)
 
     def make(bodies, starts=None):
         plan = quick_plan(tmp_path / "out", bodies, starts)

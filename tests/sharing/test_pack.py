@@ -20,6 +20,7 @@ from ganglion.sharing.check import check_bundle
 from ganglion.sharing.contents import REQUIRED
 from ganglion.sharing.findings import Refused, SharingFinding
 from ganglion.sharing.pack import bundle_files, pack
+from ganglion.sharing.scan import scan
 from ganglion.sharing.sums import SUMS_FILE
 
 OWN = f"ganglion_{__version__.replace('.', '_')}"
@@ -164,3 +165,28 @@ def test_nothing_of_the_machine_is_in_the_zip(packed):
     root = str(Path(__file__).parents[2]).encode()
     with zipfile.ZipFile(packed.path) as archive:
         assert [name for name in archive.namelist() if root in archive.read(name)] == []
+
+
+def test_tables_travel_and_are_read_in_the_zip(unpacked, bundle, hidden):
+    """`reproduce` finds them there, by the library in the zip, with nothing of ours installed."""
+    tables = sorted(path.name for path in (bundle / "tables").glob("*.json"))
+    assert sorted(path.name for path in (unpacked / "tables").glob("*.json")) == tables
+    hidden.folder = unpacked
+    for table in tables:
+        said = hidden.run("-m", OWN, "reproduce", f"./{Path(table).stem}", "--dry_run", "--seeds", "1")
+        assert said.returncode == 0, said.stderr
+        assert f"python -m {OWN} phantom" in said.stdout
+    assert tables or bundle.name != "segan_transfer"
+
+
+def test_a_table_that_holds_code_or_says_a_thing_twice_is_refused(bundle_copy, counted):
+    table = bundle_copy / "tables" / "mine.json"
+    table.parent.mkdir(exist_ok=True)
+    table.write_text("{\"title\": \"$__import__('os').system('id')\"}")
+    assert ("tables/mine.json", "title") in {(finding.file, finding.key) for finding in scan(bundle_copy)}
+    with pytest.raises(Refused, match="tables/mine.json"):
+        check_bundle(str(bundle_copy))
+    table.write_text('{"title": "one", "title": "two"}')
+    with pytest.raises(Refused, match=r"tables/mine.json.*the key 'title' twice"):
+        check_bundle(str(bundle_copy))
+    counted("bundles refused", 2)

@@ -48,7 +48,7 @@ def _simulate(place: Place, screen: Screen, interrupts: Interrupts) -> None:
     log = place.out / "data.log.txt"
     child = Child(place.phantom, log)
     while not child.poll():
-        screen.update(0, f"{len(list(place.data.glob('sub-*')))} subjects simulated")
+        screen.update(0, lambda: f"{len(list(place.data.glob('sub-*')))} subjects simulated")
         if interrupts.received:
             child.stop(interrupts.received[0])
         time.sleep(0.2)

@@ -69,7 +69,7 @@ def read_progress(folder: Path) -> Progress | None:
         return None
 
 
-def write_row(job: Job, progress: Progress, state: str, exit_code: int, last_line: str) -> None:
+def write_row(job: Job, progress: Progress, state: str, exit_code: int, last_line: str, was_run: bool = True) -> None:
     """Write how a row ended; what it takes to go on stays if it failed."""
     kept = {name: value for name, value in asdict(progress).items() if name != "finished"}
     content = {
@@ -80,6 +80,7 @@ def write_row(job: Job, progress: Progress, state: str, exit_code: int, last_lin
         "scale": job.scale.name,
         "commands": [step.line for step in job.steps],
         "seconds": round(progress.seconds, 3),
+        "was_run": was_run,
         "exit_code": exit_code,
         "last_line": last_line,
         "ended": time.time(),
@@ -94,7 +95,7 @@ def write_not_run(job: Job, why: str) -> None:
     """Write that a row was not run and why; it counts as failed, and is tried when the command is given again."""
     progress = read_progress(job.folder) or Progress(job.configs, job.settings)
     job.folder.mkdir(parents=True, exist_ok=True)
-    write_row(job, progress, FAILED, 1, f"not run: {why}")
+    write_row(job, progress, FAILED, 1, f"not run: {why}", was_run=False)
 
 
 def read_row(folder: Path) -> dict[str, Any] | None:
@@ -109,9 +110,11 @@ def is_done(job: Job) -> bool:
 
 
 def failed_since(job: Job, moment: float) -> str | None:
-    """The last words of a row that failed after a moment; None if it has not."""
+    """The last words of a row that was run and failed after a moment; None if it has not."""
     content = read_row(job.folder)
     if content is None or content.get("state") != FAILED or content.get("ended", 0.0) < moment:
+        return None
+    if not content.get("was_run", True):
         return None
     return str(content.get("last_line", ""))
 

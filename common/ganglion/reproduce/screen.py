@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
+
+_EVERY = 1.0  # seconds between two looks at how far rows are
 
 
 class Screen:
@@ -18,6 +22,7 @@ class Screen:
         from tqdm import tqdm
 
         self._bar: Any = tqdm(total=total, initial=done, desc="rows", unit="row", leave=False, disable=None)
+        self._looked = 0.0
 
     def say(self, line: str) -> None:
         """Write a line."""
@@ -26,10 +31,13 @@ class Screen:
         sys.stdout.flush()
         self._bar.refresh()
 
-    def update(self, done: int, where: str) -> None:
-        """Show how many rows are done and what is going on."""
+    def update(self, done: int, where: Callable[[], str]) -> None:
+        """Show how many rows are done and what is going on, if there is a bar."""
+        if self._bar.disable or time.monotonic() - self._looked < _EVERY:
+            return
+        self._looked = time.monotonic()
         self._bar.n = done
-        self._bar.set_postfix_str(where)
+        self._bar.set_postfix_str(where())
 
     def close(self) -> None:
         """Take the bar away."""

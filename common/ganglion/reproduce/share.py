@@ -17,7 +17,8 @@ from .run_row import RowRun
 from .screen import Screen
 
 SIGNALS = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)))
-_PAUSE = 0.2  # seconds between two looks
+_PAUSE = 0.2  # seconds between two looks at what runs here
+_LOOK = 2.0  # and at what others may have done, which costs reading their files
 
 
 class Stopped(Exception):  # noqa: N818  a request, not a fault
@@ -84,6 +85,7 @@ class Sharing:
         self._running: list[RowRun] = []
         self._told: set[Key] = set()
         self._environment = threads(workers)
+        self._looked = float("-inf")
 
     def run(self, interrupts: Interrupts) -> Outcome:
         """Until every row has ended.
@@ -97,15 +99,16 @@ class Sharing:
                 for number in interrupts.received[asked:]:
                     asked += 1
                     self._stop(number if asked < 3 else signal.SIGKILL)
-                self._finish()
+                ended = self._finish()
                 if asked and not self._running:
                     raise Stopped(interrupts.received[0])
-                if not asked:
+                if not asked and (ended or time.monotonic() - self._looked > _LOOK):
                     self._begin()
-                self.screen.update(len(self.outcome.done), self._where())
+                    self._looked = time.monotonic()
+                self.screen.update(len(self.outcome.done), self._where)
                 time.sleep(_PAUSE)
         finally:
-            self._stop(signal.SIGKILL)  # nothing is left unless this process failed
+            self._stop(signal.SIGTERM)  # nothing is left unless this process failed; what is left saves by itself
         return self.outcome
 
     def stop_now(self, number: int) -> None:
@@ -121,18 +124,21 @@ class Sharing:
     def _where(self) -> str:
         return "; ".join(f"{run.job.title} {run.where()}" for run in self._running) or "waiting for other processes"
 
-    def _finish(self) -> None:
-        """Let go of the rows that have ended."""
-        for run in [run for run in self._running if run.poll()]:
+    def _finish(self) -> bool:
+        """Let go of the rows that have ended; whether there are any."""
+        ended = [run for run in self._running if run.poll()]
+        for run in ended:
             self._running.remove(run)
             key, title = run.job.key, run.job.title
             if record.is_done(run.job):
                 self.outcome.done.add(key)
-                self.screen.say(f"done: {title}, {run.seconds:.0f} s in all")
+                count = f"{len(self.outcome.done)} of {len(self.plan.jobs)}"
+                self.screen.say(f"done: {title}, {run.seconds:.0f} s in all ({count})")
             elif record.failed_since(run.job, self.since) is None:
                 self.screen.say(f"stopped: {title}")
             else:
                 self._failed(run.job, f"exit code {run.exit_code}: {run.last_line}")
+        return bool(ended)
 
     def _begin(self) -> None:
         """Begin rows as long as there is room; look at each that is waiting once."""
