@@ -2,7 +2,7 @@
 
 DIR is what `ganglion report` takes: a row of simulated data with run/ and test/, and the folder of a table. Each page
 is written anew and photographed in the system's Chromium: as a whole, light and dark, 1280 and 400 pixels wide, laid
-out in columns; and some chapters of the run's page at full size. Needs the `test` extra and a Chromium.
+out in columns; and some chapters at full size. Needs the `test` extra and a Chromium.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LONGEST = {1280: 4400, 400: 7200}  # pixels of a page from its top; a long table
 GAP = 16  # pixels between columns
 MARGIN = 14  # pixels around a chapter
 CHAPTERS = {  # of the run's page: file, heading, scheme
-    "report_warnings": ("Read this first", "light"),
     "report_scores": ("Scores", "light"),
     "report_cases": ("Worst, median and best case", "light"),
     "report_viewer": ("Look around", "dark"),
     "report_curves": ("Curves", "light"),
 }
-QUALITY = 82
+OF_A_TABLE = {"table_warnings": ("Before you trust it", "light"), "table_answer": ("Answer", "light")}
+QUALITY = 74
 
 
 def in_columns(picture: Image.Image, count: int) -> Image.Image:
@@ -103,7 +103,7 @@ def main(run: str, table: str = "", dataset: str = "", out: str = "docs/images")
         page_file = report_on(run, Path(temporary) / "report.html", dataset=dataset or None)
         photograph(browser, page_file, "report", target, CHAPTERS)
         if table:
-            photograph(browser, report_on(table, Path(temporary) / "table.html"), "table", target, {})
+            photograph(browser, report_on(table, Path(temporary) / "table.html"), "table", target, OF_A_TABLE)
         browser.close()
 
 

@@ -25,7 +25,7 @@ STYLE = """
 :root { color-scheme: light dark; } html, body { margin: 0; padding: 0; overflow: hidden; background: #000; }
 body { color: #d5dade; font: 14px/1.4 system-ui, "Segoe UI", Roboto, sans-serif; }
 canvas { display: block; cursor: crosshair; } p { margin: 0; }
-body > div > div { padding: .5rem .8rem; justify-content: center; } input { accent-color: #6fb4ec; width: 9rem; }
+body > div > div { padding: .5rem .8rem; justify-content: flex-end; } input { accent-color: #6fb4ec; width: 9rem; }
 """
 STAGE = ".viewer > div { overflow-x: auto; direction: rtl; container-type: inline-size; }"
 HIDDEN = ".viewer { height: 0; visibility: hidden; overflow: hidden; } "  # keeps its width, which the viewer measures
