@@ -201,10 +201,13 @@ def test_scoring_answers(server, bundle):
     assert "Traceback" not in server.log.read_text(), server.log.read_text()[-3000:]
 
 
-def test_a_missing_contrast_is_named(app, bundle, python, brats_cohort, tmp_path):
-    if len(bundle.contrasts) == 1:
-        pytest.skip("a bundle of one contrast has no other to miss")
-    opened = bundle.contrasts[-1]
+def test_a_missing_contrast_is_named_and_so_is_a_wrong_one(app, bundle, python, brats_cohort, tmp_path):
+    """Of four contrasts one is there; where the bundle takes one, it is another one that is opened."""
+    first, opened = bundle.contrasts[0], bundle.contrasts[-1]
+    expected = f"found contrast {first} missing beside it (there: {opened})"
+    if first == opened:
+        opened = next(name for name in ("T1", "T2") if name != first)
+        expected = f"found a file named as {opened}, expected {first}"
     (tmp_path / "single").mkdir()
     shutil.copy(brats_cohort / "sub-001" / f"sub-001_{opened}.nii.gz", tmp_path / "single")
     running = Server(python, app, tmp_path / "single", bundle.name)
@@ -214,4 +217,4 @@ def test_a_missing_contrast_is_named(app, bundle, python, brats_cohort, tmp_path
     finally:
         running.process.terminate()
         running.process.wait(60)
-    assert f"found contrast {bundle.contrasts[0]} missing beside it (there: {opened})" in running.log.read_text()
+    assert expected in running.log.read_text()

@@ -38,7 +38,7 @@ def finish(toy, out, name, parts):
 def test_before_anything_is_done_the_table_is_believed(described):
     said = described().splitlines()
     assert said[0] == "# 3 rows, 2 seeds: 6 to run; 0 done, 6 left"
-    assert said[1] == "# about 6 min (the table's own estimate for 2 cores); rows that are scored only take less"
+    assert said[1] == "# about 6 min (the table's estimate for 2 cores); rows that are scored only take less"
     assert said[2:4][0] == "# simulated subjects, not patients"
     assert said[3].startswith("python -m ganglion phantom brats ")
     commands = [line for line in said[4:] if not line.startswith("#")]
@@ -57,9 +57,9 @@ def test_what_was_measured_here_is_believed_more(described, toy, tmp_path):
 
 def test_rows_side_by_side_take_less_where_there_are_cores(described, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert "about 2 min (the table's own estimate for 2 cores, 3 rows side by side)" in described(workers=3)
+    assert "about 2 min (the table's estimate for 2 cores, 3 rows side by side)" in described(workers=3)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert "about 6 min (the table's own estimate for 2 cores);" in described(workers=3)
+    assert "about 6 min (the table's estimate for 2 cores);" in described(workers=3)
 
 
 def test_rows_that_others_start_from_are_counted(described):

@@ -256,20 +256,28 @@ def _require_apart(data: DataList, section: str, items: list[dict[str, Any]], al
     held: dict[str, tuple[str, str]] = {}
     for other in SECTIONS:
         for entry in data.sections[other] if other not in _TRAINED_ON else []:
-            files = [entry[IMAGE]] if isinstance(entry[IMAGE], str) else entry[IMAGE]
-            paths = [inside(data.folder, file, allow_outside) for file in files]
-            name = safe_subject(str(entry.get(SUBJECT) or subject_of(paths[0])))
-            held |= dict.fromkeys((name, *map(os.path.realpath, paths)), (name, other))
+            paths = _real_paths(data.folder, entry[IMAGE], allow_outside)
+            name = safe_subject(str(entry.get(SUBJECT) or subject_of(paths[0] if paths else "")))
+            held |= dict.fromkeys((name, *paths), (name, other))
     for item in items:
-        files = item[IMAGE] if isinstance(item[IMAGE], list) else [item[IMAGE]]
-        for key in (item[SUBJECT], *map(os.path.realpath, files)):
+        for key in (item[SUBJECT], *_real_paths(data.folder, item[IMAGE], True)):
             if key in held:
                 name, other = held[key]
-                found = f"subject {item[SUBJECT]} of '{section}' also in '{other}'" + (
-                    f", as {name}" if name != item[SUBJECT] else ""
-                )
+                alias = f", as {name}" if name != item[SUBJECT] else ""
+                found = f"subject {item[SUBJECT]} of '{section}' also in '{other}'{alias}"
                 mend = "Leave it in one of the two: nobody may be tested on whom the training has seen."
                 raise FileError(data.folder / FILE_NAME, found, "subjects apart", mend, "twice")
+
+
+def _real_paths(folder: Path, image: str | list[str], allow_outside: bool) -> list[str]:
+    """Where an entry's files lie once links are followed; those that may not be named at all are left out."""
+    paths = []
+    for file in [image] if isinstance(image, str) else image:
+        try:
+            paths.append(os.path.realpath(inside(folder, file, allow_outside)))
+        except FileError:  # a fault of its own list, told when that one is asked for
+            continue
+    return paths
 
 
 def _given_item(image: Any, contrasts: Sequence[str] | None) -> dict[str, Any]:

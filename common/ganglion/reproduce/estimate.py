@@ -48,7 +48,7 @@ def _time(plan: Plan, left: Sequence[Job], workers: int) -> str:
         return "how long it takes is not known: the table states no `seconds` and no row is done"
     at_once = min(workers, len(left), max(1, (os.cpu_count() or 1) // _CORES))
     total = sum(each for each in seconds if each is not None) / at_once
-    source = f"measured here on {_counted(len(done), 'row')}" if done else f"the table's own estimate for {_CORES} cores"
+    source = f"measured here on {_counted(len(done), 'row')}" if done else f"the table's estimate for {_CORES} cores"
     side = f", {at_once} rows side by side" if at_once > 1 else ""
     scored = any(job.row.train is None for job in left) and not any(
         EVALUATING in each.get("parts", {}) for each in done
