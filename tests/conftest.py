@@ -55,6 +55,16 @@ def brats_cohort(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def iseg_cohort(tmp_path_factory) -> Path:
+    """Six simulated infants with tissue labels and two without, at 4 mm; read only, copy it to change it."""
+    from ganglion.data.phantom import write_cohort
+
+    folder = tmp_path_factory.mktemp("iseg")
+    write_cohort("iseg", folder, subjects=6, seed=0, spacing=4.0, unlabeled=2, splits=(4, 1, 1), progress=False)
+    return folder
+
+
 @pytest.fixture
 def counted(record_property):
     """Call `counted("faulty inputs")` where a test has proved one; the run's last lines say how many passed."""
