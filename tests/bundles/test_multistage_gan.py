@@ -267,9 +267,7 @@ SAME += ("fusion", "skips", "weights", "bundle_root", "coarse_def", "refiner_def
 @pytest.mark.parametrize("variant", [None, *sorted(OVER_BOTH | {"mrbrains"})])
 def test_train_and_inference_agree(variant):
     """Also under an overlay that goes over both."""
-    train, infer = (
-        parser(*(over(name, variant) if variant else [f"{name}.json"])) for name in ("train", "inference")
-    )
+    train, infer = (parser(*(over(name, variant) if variant else [f"{name}.json"])) for name in ("train", "inference"))
     for key in SAME:
         assert train[key] == infer[key], key
     for key in ("load", "orient", "resample", "crop_to_head", "scale_intensity", "to_signed"):

@@ -129,7 +129,9 @@ def load_items(
     entries = data.sections[section]
     if not entries:
         full = ", ".join(f"{name} {len(e)}" for name, e in data.sections.items() if e) or "all lists are empty"
-        raise FileError(path, f"the list '{section}' empty or missing ({full})", "at least one subject", without or _HOW)
+        raise FileError(
+            path, f"the list '{section}' empty or missing ({full})", "at least one subject", without or _HOW
+        )
     wanted = tuple(canonical_contrast(name) for name in contrasts) if contrasts is not None else data.contrasts
     missing = [name for name in wanted if name not in data.contrasts]
     if missing:

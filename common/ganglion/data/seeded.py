@@ -53,7 +53,7 @@ class DrawnItems(SeededItems):
     def __init__(self, dataset: Any, length: int) -> None:
         super().__init__(dataset)
         if length < 1 or len(dataset) == 0:
-            raise InputError(f"found {length} draws in a pass from {len(dataset)} items, expected at least one of each.")
+            raise InputError(f"found {length} draws in a pass from {len(dataset)} items, expected one of each or more.")
         self.length = length
 
     def __len__(self) -> int:
