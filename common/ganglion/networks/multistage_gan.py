@@ -284,8 +284,8 @@ class CoarseToFine(nn.Module):
         self.coarse = coarse
         self.guided = refiner.takes_coarse
         self.fusion = fusion
-        for layer in refiner.modules() if dropout is not None else ():
-            if isinstance(layer, (nn.Dropout2d, nn.Dropout3d)):
+        for layer in refiner.modules():
+            if dropout is not None and isinstance(layer, (nn.Dropout2d, nn.Dropout3d)):
                 layer.p = dropout
 
     def log_probabilities(self, image: torch.Tensor) -> torch.Tensor:
