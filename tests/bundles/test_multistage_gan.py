@@ -286,6 +286,16 @@ def test_train_and_inference_agree(variant):
     assert ours == served
 
 
+@pytest.mark.parametrize("variant", [None, *VARIANTS])
+def test_several_processes_share_every_network_that_is_trained(variant):
+    """Else each would train weights of its own, and nobody would notice."""
+    content = parser("train.json", *([f"variants/{variant}.json"] if variant else []), "multi_gpu_train.json")
+    for phase in content["phases"]:
+        for name in content[phase[1:]]["trains"]:
+            network = content[content["networks"][name][1:]]
+            assert network["_target_"] == "ganglion.networks.share_network", (phase, name)
+
+
 @pytest.mark.parametrize(("kind", "names"), [("train", ["train.json"]), ("infer", ["inference.json"])])
 def test_properties_that_clients_ask_for_exist(kind, names, bundle, iseg_cohort, weights):
     flow = workflow(kind, bundle, names, dataset_dir=str(iseg_cohort), weights=str(weights), **SIZES)
