@@ -207,7 +207,10 @@ def test_without_unlabelled_subjects_the_error_names_the_variant_and_it_works(bu
     parts["dataset_dir"] = str(relisted(iseg_cohort, tmp_path / "labelled_only", unlabeled=[]))
     with refused(r"list 'unlabeled' empty.*variants/no_unlabelled\.json"):
         workflow("train", bundle, ["train.json"], **parts).run()
-    workflow("train", bundle, over("train", "unet"), **{**parts, "coarse_epochs": 0, "epochs": 1}).run()
+    for variant in ("unet", "no_unlabelled"):
+        own = {"output_dir": str(tmp_path / variant), "weights": str(tmp_path / f"{variant}.pt"), "epochs": 1}
+        workflow("train", bundle, over("train", variant), **{**parts, **own}).run()
+        assert (tmp_path / f"{variant}.pt").is_file()
 
 
 def test_whoever_is_tested_is_never_drawn_without_a_label(bundle, iseg_cohort, parts, tmp_path):

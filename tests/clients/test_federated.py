@@ -12,7 +12,8 @@ from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 
 QUICK = {"val_interval": 1, "tensorboard": False, "volumes_per_batch": 2, "slices_per_volume": 2, "width": 4}
-QUICK |= {"patches_per_epoch": 8, "coarse_epochs": 1}
+QUICK |= {"patches_per_epoch": 8, "coarse_epochs": 1, "coarse_width": 2, "refiner_width": 2}
+QUICK |= {"generator_width": 2, "discriminator_width": 2}
 ADVERSARIES = ("critic", "discriminator")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:executing the bundle config")]
 SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}
