@@ -1,5 +1,6 @@
 """What every test may rely on: one thread, fixed seeds, a small simulated cohort, real scans."""
 
+import json
 import os
 import random
 from pathlib import Path
@@ -53,6 +54,28 @@ def brats_cohort(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("brats")
     write_cohort("brats", folder, subjects=8, seed=0, spacing=4.0, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def iseg_cohort(tmp_path_factory) -> Path:
+    """Six simulated infants with tissue labels and two without, at 4 mm; read only, copy it to change it."""
+    from ganglion.data.phantom import write_cohort
+
+    folder = tmp_path_factory.mktemp("iseg")
+    write_cohort("iseg", folder, subjects=6, seed=0, spacing=4.0, unlabeled=2, splits=(4, 1, 1), progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cohort_of(brats_cohort, iseg_cohort):
+    """`cohort_of(bundle)`: the simulated subjects that a bundle can be trained on, and can label."""
+
+    def find(bundle: Path) -> Path:
+        metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        labels = set(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
+        return iseg_cohort if {"CSF", "GM", "WM"} <= labels else brats_cohort
+
+    return find
 
 
 @pytest.fixture

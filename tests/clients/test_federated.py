@@ -12,6 +12,9 @@ from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 
 QUICK = {"val_interval": 1, "tensorboard": False, "volumes_per_batch": 2, "slices_per_volume": 2, "width": 4}
+QUICK |= {"patches_per_epoch": 8, "coarse_epochs": 1, "coarse_width": 2, "refiner_width": 2}
+QUICK |= {"generator_width": 2, "discriminator_width": 2}
+ADVERSARIES = ("critic", "discriminator")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:executing the bundle config")]
 SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}
 
@@ -22,7 +25,7 @@ def bundle(request):
 
 
 @pytest.fixture(params=SHARES)
-def sites(request, bundle, tmp_path, brats_cohort):
+def sites(request, bundle, tmp_path, cohort_of):
     """Two clients, each with a copy of the bundle and subjects of its own."""
     made = []
     for number in (0, 1):
@@ -30,7 +33,7 @@ def sites(request, bundle, tmp_path, brats_cohort):
         shutil.copytree(bundle, root, ignore=shutil.ignore_patterns("runs", "eval", "data"))
         known = json.loads((root / "configs" / "train.json").read_text())
         options = {key: value for key, value in QUICK.items() if key in known}
-        options |= {"dataset_dir": str(half(brats_cohort, number, tmp_path)), "bundle_root": str(root)}
+        options |= {"dataset_dir": str(half(cohort_of(bundle), number, tmp_path)), "bundle_root": str(root)}
         algo = MonaiAlgo(
             bundle_root=str(root),
             send_weight_diff=False,
@@ -63,8 +66,9 @@ def equal(one, other):
 
 def test_two_sites_train_one_network_in_three_rounds(sites):
     weights = {key: value.clone() for key, value in sites[0].trainer.network.state_dict().items()}
-    critics = [{k: v.clone() for k, v in site.trainer.networks["critic"].state_dict().items()} for site in sites]
-    everything = any(key.startswith("critic.") for key in weights)
+    (adversary,) = set(ADVERSARIES) & set(sites[0].trainer.networks)
+    critics = [{k: v.clone() for k, v in site.trainer.networks[adversary].state_dict().items()} for site in sites]
+    everything = any(key.startswith(f"{adversary}.") for key in weights)
     for number in range(3):
         sent = []
         for site in sites:
@@ -80,11 +84,11 @@ def test_two_sites_train_one_network_in_three_rounds(sites):
             assert 0 <= found["dice"] <= 1
             assert equal(site.evaluator.network.state_dict(), weights)
     for site, before in zip(sites, critics, strict=True):
-        assert not equal(site.trainer.networks["critic"].state_dict(), before)
+        assert not equal(site.trainer.networks[adversary].state_dict(), before)
         site.train(ExchangeObject(weights=weights))
     # What travels is the deployed network, or the critics with it: then they have met, else they have not.
     names = {key.partition(".")[0] for key in weights}
-    assert ("critic" in names) == everything
+    assert (adversary in names) == everything
     assert set(sites[0].trainer.network.state_dict()) == set(weights)
 
 

@@ -41,7 +41,7 @@ class Hub:
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
-def test_what_was_pushed_comes_back_and_labels(bundle, brats_cohort, tmp_path, monkeypatch):
+def test_what_was_pushed_comes_back_and_labels(bundle, cohort_of, tmp_path, monkeypatch):
     hub = Hub(tmp_path / "hub")
     monkeypatch.setattr(monai.bundle.scripts, "huggingface_hub", hub)
     packed = pack(bundle, tmp_path)
@@ -56,6 +56,6 @@ def test_what_was_pushed_comes_back_and_labels(bundle, brats_cohort, tmp_path, m
     assert (got / "README.md").read_text().startswith("---")  # the model card with the hub's own header
     command = [sys.executable, "-m", "monai.bundle", "run", "inference", "--config_file"]
     command += [str(got / "configs" / "inference.json"), "--bundle_root", str(got)]
-    command += ["--dataset_dir", str(brats_cohort), "--output_dir", str(tmp_path / "out")]
+    command += ["--dataset_dir", str(cohort_of(bundle)), "--output_dir", str(tmp_path / "out")]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     assert list((tmp_path / "out").glob("*_pred.nii.gz"))

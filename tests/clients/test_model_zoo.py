@@ -230,9 +230,7 @@ def test_training_and_inference_build_the_same_network(folder):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("training", "train"), ("inference", "inference")])
-def test_no_property_of_monai_is_missing(kind, name, folder, brats_cohort, monkeypatch):
-    contrasts = read(folder, name)["contrasts"]
-    assert set(contrasts) <= {"T1", "T1ce", "T2", "FLAIR"}, "give this bundle a cohort"
+def test_no_property_of_monai_is_missing(kind, name, folder, cohort_of, monkeypatch):
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     flow = create_workflow(
         workflow_type=kind,
@@ -240,7 +238,7 @@ def test_no_property_of_monai_is_missing(kind, name, folder, brats_cohort, monke
         config_file=str(folder / "configs" / f"{name}.json"),
         meta_file=str(folder / "configs" / "metadata.json"),
         logging_file=False,
-        dataset_dir=str(brats_cohort),
+        dataset_dir=str(cohort_of(folder)),
     )
     assert flow.check_properties() == []
 

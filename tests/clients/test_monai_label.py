@@ -117,13 +117,15 @@ class Bundle:
 
 
 @pytest.fixture(scope="module", params=SERVED, ids=lambda served: f"{served[0].name}-{served[1] or 'as_it_is'}")
-def app(request, python, tmp_path_factory):
-    """MONAI Label's app for bundles, holding one bundle as it comes out of its zip."""
+def app(request, python, cohort_of, tmp_path_factory):
+    """MONAI Label's app for bundles, holding one bundle out of its zip, and what it takes without labels."""
     source, variant = request.param
     folder = tmp_path_factory.mktemp("label") / "app"
     shutil.copytree(python.parents[1] / "monailabel" / "sample-apps" / "monaibundle", folder)
     packed = pack(source, folder.parent, variant=variant)
-    unpack(packed.path, folder / "model")
+    root = unpack(packed.path, folder / "model").folder
+    if '"unlabeled"' in (root / "configs" / "train.json").read_text():  # MONAI Label hands out what is labelled only
+        shutil.copytree(cohort_of(root), root / "data")
     return folder
 
 
@@ -134,10 +136,16 @@ def bundle(app):
 
 
 @pytest.fixture(scope="module")
-def studies(bundle, brats_cohort, tmp_path_factory):
+def cohort(bundle, cohort_of):
+    """Simulated subjects of the bundle's kind."""
+    return cohort_of(bundle.root)
+
+
+@pytest.fixture(scope="module")
+def studies(bundle, cohort, tmp_path_factory):
     """Four subjects as a datastore likes them: the bundle's contrasts in one folder, and nothing else."""
     folder = tmp_path_factory.mktemp("studies")
-    for subject in sorted(brats_cohort.glob("sub-*"))[:4]:
+    for subject in sorted(cohort.glob("sub-*"))[:4]:
         for contrast in bundle.contrasts:
             shutil.copy(subject / f"{subject.name}_{contrast}.nii.gz", folder)
     return folder
@@ -174,10 +182,10 @@ def test_label_comes_back_on_the_images_grid_whatever_contrast_is_open(server, b
         assert np.array_equal(np.asarray(label.dataobj), np.asarray(expected.dataobj))
 
 
-def test_training_takes_labels_and_leaves_weights_that_serve(server, bundle, brats_cohort, tmp_path):
+def test_training_takes_labels_and_leaves_weights_that_serve(server, bundle, cohort, tmp_path):
     model = bundle.root / "models" / "model.pt"
     before, opened = model.read_bytes(), bundle.contrasts[-1]
-    for subject in sorted(brats_cohort.glob("sub-*"))[:3]:
+    for subject in sorted(cohort.glob("sub-*"))[:3]:
         label = {"label": subject / f"{subject.name}_label.nii.gz"}
         server.form("PUT", f"/datastore/label?image={subject.name}_{opened}&tag=final", {}, label)
     asked = {"max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
@@ -201,7 +209,7 @@ def test_scoring_answers(server, bundle):
     assert "Traceback" not in server.log.read_text(), server.log.read_text()[-3000:]
 
 
-def test_a_missing_contrast_is_named_and_so_is_a_wrong_one(app, bundle, python, brats_cohort, tmp_path):
+def test_a_missing_contrast_is_named_and_so_is_a_wrong_one(app, bundle, python, cohort, tmp_path):
     """Of four contrasts one is there; where the bundle takes one, it is another one that is opened."""
     first, opened = bundle.contrasts[0], bundle.contrasts[-1]
     expected = f"found contrast {first} missing beside it (there: {opened})"
@@ -209,7 +217,7 @@ def test_a_missing_contrast_is_named_and_so_is_a_wrong_one(app, bundle, python, 
         opened = next(name for name in ("T1", "T2") if name != first)
         expected = f"found a file named as {opened}, expected {first}"
     (tmp_path / "single").mkdir()
-    shutil.copy(brats_cohort / "sub-001" / f"sub-001_{opened}.nii.gz", tmp_path / "single")
+    shutil.copy(cohort / "sub-001" / f"sub-001_{opened}.nii.gz", tmp_path / "single")
     running = Server(python, app, tmp_path / "single", bundle.name)
     try:
         with pytest.raises(urllib.error.HTTPError):

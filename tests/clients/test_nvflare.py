@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(3000)]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
-def test_two_sites_average_what_they_trained(bundle, environment, brats_cohort, tmp_path):
+def test_two_sites_average_what_they_trained(bundle, environment, cohort_of, tmp_path):
     python = environment("nvflare")
     packed = pack(bundle, tmp_path)
     for number in (1, 2):
         home = tmp_path / "sites" / f"site-{number}"
         root = unpack(packed.path, home / "bundle").folder
-        listed = Path(shutil.copytree(brats_cohort, home / "data")) / "dataset.json"
+        listed = Path(shutil.copytree(cohort_of(bundle), home / "data")) / "dataset.json"
         content = json.loads(listed.read_text())
         content["training"] = content["training"][number - 1 :: 2]
         listed.write_text(json.dumps(content))

@@ -188,3 +188,37 @@ def test_nobody_is_trained_on_who_is_tested(dataset, section, held, how, counted
         load_items(folder, section, labels=False)
     assert len(load_items(folder, held, labels=False)) == 1
     counted("faulty inputs")
+
+
+# --- few labels -------------------------------------------------------------------------------------------------
+
+
+def many(dataset):
+    """A data set of eight subjects to train on."""
+    images = [f"a/a_{c}.nii.gz" for c in CONTRASTS]
+    return dataset(training=[{"subject": f"s{n}", "image": images, "label": "a/a_label.nii.gz"} for n in range(8)])
+
+
+def test_so_many_subjects_are_drawn_by_the_seed_and_fewer_are_among_more(dataset):
+    folder = many(dataset)
+
+    def names(count, seed):
+        return [item["subject"] for item in load_items(folder, "training", count=count, seed=seed)]
+
+    assert [len(names(count, 0)) for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
+    for seed in range(3):
+        assert set(names(1, seed)) < set(names(2, seed)) < set(names(4, seed))
+        assert names(4, seed) == sorted(names(4, seed)) == names(4, seed)
+    assert len({tuple(names(4, seed)) for seed in range(5)}) > 2
+    assert names(8, 3) == names(None, 0)
+
+
+@pytest.mark.parametrize("count", [0, 9, -1, 1.5, True])
+def test_a_count_that_the_list_does_not_have(count, dataset):
+    with pytest.raises(InputError, match=rf"8 subjects in the list 'training', of which {count} were asked for.*to 8"):
+        load_items(many(dataset), "training", count=count)
+
+
+def test_an_empty_list_is_answered_with_what_the_caller_advises(dataset):
+    with pytest.raises(InputError, match=r"list 'unlabeled' empty.*Take the variant without\.$"):
+        load_items(dataset(), "unlabeled", labels=False, without="Take the variant without.")

@@ -1,10 +1,12 @@
 """Random transforms seeded for each item: who draws an item, when and in which worker makes no difference."""
 
+import pytest
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset
 from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
-from ganglion.data import PlainCompose, SeededItems
+from ganglion.data import DrawnItems, PlainCompose, SeededItems
+from ganglion.errors import InputError
 
 TRANSFORM = Compose(
     [
@@ -43,3 +45,35 @@ def test_workers_and_cache_draw_the_same():
     found = [batch["image"][0] for batch in DataLoader(cached, batch_size=1, num_workers=1)]
     assert all(torch.equal(torch.as_tensor(found[index]), torch.as_tensor(expected[index])) for index in range(4))
     assert plain.data is plain.dataset.data
+
+
+NUMBERS = [{"image": torch.full((1, 1), float(number))} for number in range(3)]
+
+
+def draws(data, seed):
+    data.begin_pass(seed)
+    return [float(data[index]["image"]) for index in range(len(data))]
+
+
+def test_a_pass_of_few_items_draws_each_as_often_as_any_other_in_changing_order():
+    data = DrawnItems(Dataset(NUMBERS, None), 7)
+    first = draws(data, 5)
+    assert len(data) == 7
+    assert sorted(first[:3]) == sorted(first[3:6]) == [0, 1, 2]
+    assert draws(data, 5) == first
+    assert len({tuple(draws(data, seed)) for seed in range(6)}) > 3
+    assert len({tuple(draws(data, seed)[:3]) == tuple(draws(data, seed)[3:6]) for seed in range(9)}) == 2
+
+
+def test_every_draw_has_augmentation_of_its_own_whoever_draws_it():
+    data = DrawnItems(Dataset(items()[:1], TRANSFORM), 4)
+    data.begin_pass(7)
+    forward, backward = drawn(data, range(4)), drawn(data, (3, 1, 2, 0))
+    assert all(torch.equal(forward[index], backward[index]) for index in range(4))
+    assert len({float(image.std()) for image in forward.values()}) == 4
+
+
+@pytest.mark.parametrize(("length", "number"), [(0, 3), (2, 0)])
+def test_a_pass_without_draws_is_refused(length, number):
+    with pytest.raises(InputError, match=f"found {length} draws in a pass from {number} items"):
+        DrawnItems(Dataset(NUMBERS[:number], None), length)

@@ -202,6 +202,14 @@ def test_a_coarse_network_that_is_missing_is_named():
         CoarseToFine(Refiner(2, width=4), fusion=False)
 
 
+def test_dropout_can_be_set_from_outside():
+    image, coarse = torch.rand(1, 2, 16, 16, 16), WeightNormUNet(2, 2, width=4)
+    never = CoarseToFine(Refiner(2, width=4, dropout=0.9), coarse, dropout=0.0).train()
+    assert torch.equal(never(image), never.eval()(image))
+    often = CoarseToFine(Refiner(2, width=4, dropout=0.0), coarse, dropout=0.5).train()
+    assert not torch.equal(often(image), often.eval()(image))
+
+
 def test_probabilities_are_float32_under_autocast():
     image = torch.rand(1, 2, 16, 16, 16)
     network = both()

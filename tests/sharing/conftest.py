@@ -73,11 +73,9 @@ def unpacked(packed, tmp_path) -> Path:
 
 
 @pytest.fixture
-def cohort(bundle, brats_cohort) -> Path:
+def cohort(bundle, cohort_of) -> Path:
     """Simulated subjects that the bundle can label."""
-    contrasts = json.loads((bundle / "configs" / "train.json").read_text())["contrasts"]
-    assert set(contrasts) <= {"T1", "T1ce", "T2", "FLAIR"}, "give this bundle a cohort"
-    return brats_cohort
+    return cohort_of(bundle)
 
 
 @pytest.fixture

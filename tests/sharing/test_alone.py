@@ -24,11 +24,11 @@ def pair(request):
     return request.param
 
 
-def test_it_labels_what_the_overlay_labels(pair, hidden, brats_cohort, tmp_path):
+def test_it_labels_what_the_overlay_labels(pair, hidden, cohort_of, tmp_path):
     bundle, variant = pair
     root = unpack(pack(bundle, tmp_path, variant=variant).path, tmp_path / "got").folder
     assert root.name == f"{bundle.name}_{variant}"
-    options = {"dataset_dir": brats_cohort, "seed": 3}
+    options = {"dataset_dir": cohort_of(bundle), "seed": 3}
     alone = root / "configs" / "inference.json"
     hidden.monai("inference", alone, bundle_root=root, output_dir=tmp_path / "alone", **options)
     base = unpack(pack(bundle, tmp_path).path, tmp_path / "base").folder

@@ -17,6 +17,7 @@ from ganglion import __version__
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"epochs": 1, "val_interval": 1, "tensorboard": False, "volumes_per_batch": 2, "slices_per_volume": 2}
+QUICK |= {"patches_per_epoch": 8}
 PLACES = pytest.mark.parametrize("place", ["hidden", pytest.param("bare", marks=pytest.mark.clients)], indirect=True)
 
 

@@ -21,6 +21,7 @@ _HOMES = {
     "SaveVolumed": "saving",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
+    "DrawnItems": "seeded",
     "SeededItems": "seeded",
 }
 __all__ = list(_HOMES)

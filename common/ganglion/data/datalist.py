@@ -10,6 +10,7 @@
 Paths are POSIX and relative to the folder. `label_map` (optional) says which code of the files is which of Ganglion's.
 """
 
+import hashlib
 import json
 import os
 import posixpath
@@ -96,6 +97,9 @@ def load_items(
     contrasts: Sequence[str] | None = None,
     labels: bool = True,
     allow_outside: bool = False,
+    count: int | None = None,
+    seed: int = 0,
+    without: str = "",
 ) -> list[dict[str, Any]]:
     """The items of one list of a data set, for a MONAI dataset.
 
@@ -105,6 +109,10 @@ def load_items(
         contrasts: contrasts wanted, in order; None takes all of the file's own.
         labels: whether each item has to have a label.
         allow_outside: whether paths may leave the folder.
+        count: how many of the list, for trainings with few labels; None takes all. Which ones depends on `seed` and
+            the subjects' names alone, and those of a smaller count are among those of a larger one.
+        seed: another one chooses other subjects.
+        without: what to do where the list is empty, told in the error.
 
     Returns:
         Items with `subject`, `image` (absolute paths, one a contrast; or one 4-D file and its `channels`) and, when
@@ -121,7 +129,9 @@ def load_items(
     entries = data.sections[section]
     if not entries:
         full = ", ".join(f"{name} {len(e)}" for name, e in data.sections.items() if e) or "all lists are empty"
-        raise FileError(path, f"the list '{section}' empty or missing ({full})", "at least one subject", _HOW)
+        raise FileError(
+            path, f"the list '{section}' empty or missing ({full})", "at least one subject", without or _HOW
+        )
     wanted = tuple(canonical_contrast(name) for name in contrasts) if contrasts is not None else data.contrasts
     missing = [name for name in wanted if name not in data.contrasts]
     if missing:
@@ -135,7 +145,7 @@ def load_items(
     items = [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
     if section in _TRAINED_ON:
         _require_apart(data, section, items, allow_outside)
-    return _each_once(path, items)
+    return _some(path, section, _each_once(path, items), count, seed)
 
 
 def inference_items(
@@ -239,6 +249,18 @@ def _item(
         if data.label_map is not None:
             item[CODES] = dict(data.label_map)
     return item
+
+
+def _some(where: Path, section: str, items: list[dict[str, Any]], count: int | None, seed: int) -> list[dict[str, Any]]:
+    """So many of the items, in the list's order; all if no number is given."""
+    if count is None:
+        return items
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= len(items):
+        found = f"{len(items)} subjects in the list '{section}', of which {count!r} were asked for"
+        raise FileError(where, found, f"a whole number from 1 to {len(items)}", "Ask for fewer, or add subjects.")
+    by_chance = sorted(items, key=lambda item: hashlib.sha256(f"{seed}:{item[SUBJECT]}".encode()).hexdigest())
+    chosen = {item[SUBJECT] for item in by_chance[:count]}
+    return [item for item in items if item[SUBJECT] in chosen]
 
 
 def _each_once(where: Path, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

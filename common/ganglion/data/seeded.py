@@ -1,4 +1,4 @@
-"""Random transforms whose draws depend on the item and the pass, not on which process draws it, or when."""
+"""Random transforms and draws that depend on the item and the pass, not on which process draws it, or when."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from monai.data import Dataset
 from monai.data.utils import set_rnd
+
+from ..errors import InputError
 
 
 class SeededItems(Dataset):
@@ -35,3 +37,31 @@ class SeededItems(Dataset):
         seed = np.random.SeedSequence([self.seed, int(index)]).generate_state(1)[0]
         set_rnd(self.dataset.transform, int(seed))
         return self.dataset[index]
+
+
+class DrawnItems(SeededItems):
+    """A pass of stated length over a data set of few items: each is drawn as often as any other, or once more.
+
+    One random order of all items follows the other. The k-th draw of a pass has augmentation of its own, the same
+    whoever draws it, so that processes which share out the draws give what one process would give.
+
+    Args:
+        dataset: a data set of MONAI's, with ``transform``.
+        length: draws in a pass.
+    """
+
+    def __init__(self, dataset: Any, length: int) -> None:
+        super().__init__(dataset)
+        if length < 1 or len(dataset) == 0:
+            raise InputError(f"found {length} draws in a pass from {len(dataset)} items, expected one of each or more.")
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        seed = np.random.SeedSequence([self.seed, int(index)]).generate_state(1)[0]
+        set_rnd(self.dataset.transform, int(seed))
+        round_number, place = divmod(int(index), len(self.dataset))
+        order = np.random.default_rng([self.seed, round_number, 1]).permutation(len(self.dataset))
+        return self.dataset[int(order[place])]

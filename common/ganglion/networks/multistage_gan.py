@@ -266,12 +266,16 @@ class CoarseToFine(nn.Module):
         refiner: G3; it is given G1's probability of "brain" if it takes one.
         coarse: G1, two logits (background, brain); None for a refiner that works alone.
         fusion: whether the two are fused by :func:`fuse`; without, the answer is G3's alone.
+        dropout: probability of dropping a channel at the refiner's bottom, in place of its own; for clients that
+            measure doubt by it.
 
     Raises:
         ValueError: when ``coarse`` is None and needed.
     """
 
-    def __init__(self, refiner: Refiner, coarse: nn.Module | None = None, fusion: bool = True) -> None:
+    def __init__(
+        self, refiner: Refiner, coarse: nn.Module | None = None, fusion: bool = True, dropout: float | None = None
+    ) -> None:
         super().__init__()
         if coarse is None and (fusion or refiner.takes_coarse):
             why = "fusion is on" if fusion else "the refiner takes a coarse probability"
@@ -280,6 +284,9 @@ class CoarseToFine(nn.Module):
         self.coarse = coarse
         self.guided = refiner.takes_coarse
         self.fusion = fusion
+        for layer in refiner.modules():
+            if dropout is not None and isinstance(layer, (nn.Dropout2d, nn.Dropout3d)):
+                layer.p = dropout
 
     def log_probabilities(self, image: torch.Tensor) -> torch.Tensor:
         """Return the logarithms of the probabilities (B, K, H, W, D)."""

@@ -165,3 +165,12 @@ def test_progress_is_a_line_a_subject_in_a_log(tmp_path, caplog):
         "simulated subject 1 of 2: sub-001",
         "simulated subject 2 of 2: sub-002",
     ]
+
+
+def test_labels_of_ageing_adults_say_which_tissues_they_are(tmp_path):
+    from ganglion.data import LoadLabeld
+
+    folder = write_cohort("mrbrains", tmp_path / "adults", subjects=1, splits=(1, 0, 0), spacing=6.0, progress=False)
+    (item,) = load_items(folder, "training")
+    assert set(np.unique(nibabel.load(item["label"]).dataobj)) > {0, 1, 2, 3}
+    assert set(np.unique(LoadLabeld(like=None)(item)["label"])) == {0, 1, 2, 3}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import keys
+from ..codes import NAMED_MAPS
 from . import brats, iseg, mrbrains
 
 Simulation = Callable[[np.random.SeedSequence, float], tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]
@@ -24,6 +25,7 @@ class Cohort:
         contrasts: names of the images in channel order.
         labels: code of each label.
         simulate: takes the subject's seed and the spacing in mm; gives images by contrast, label and affine.
+        label_map: which code is which of Ganglion's, where they differ.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Cohort:
     contrasts: tuple[str, ...]
     labels: dict[str, int]
     simulate: Simulation
+    label_map: dict[int, int] | None = None
 
 
 COHORTS: dict[str, Cohort] = {
@@ -58,5 +61,6 @@ COHORTS: dict[str, Cohort] = {
         ("T1", "IR", "FLAIR"),
         mrbrains.LABELS,
         mrbrains.simulate,
+        NAMED_MAPS["mrbrains"],
     ),
 }

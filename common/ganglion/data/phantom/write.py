@@ -189,6 +189,7 @@ def _dataset(cohort: Cohort, counts: tuple[int, int, int], unlabeled: int, seed:
         "simulated": {"cohort": cohort.name, "seed": int(seed), "spacing": float(spacing)},
         "channel_names": {str(k): contrast for k, contrast in enumerate(cohort.contrasts)},
         "labels": cohort.labels,
+        **({} if cohort.label_map is None else {"label_map": {str(a): b for a, b in cohort.label_map.items()}}),
         "seed": int(seed),
         "file_ending": ".nii.gz",
         **lists,
