@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data.whole import written_whole
+from ..data.json_files import write_json
 from ..errors import InputError
 from ..reports.provenance import describe_data, is_simulated, read_json
 from .table import Scale, Table
@@ -82,7 +81,7 @@ class Place:
     def begin(self) -> None:
         """Note what the folder is for."""
         if _marker(self.out) is None:
-            _write(self.out / MARKER, self._begun())
+            write_json(self.out / MARKER, self._begun())
 
     def note_data(self) -> None:
         """Note what the data are, or raise an InputError if they are others than before."""
@@ -91,7 +90,7 @@ class Place:
             self._compare(marker, described)
             return
         more = {"fingerprint": described["fingerprint"], "simulated": is_simulated(described), "data": described}
-        _write(self.out / MARKER, {**self._begun(), **more})
+        write_json(self.out / MARKER, {**self._begun(), **more})
 
     def _compare(self, marker: Mapping[str, Any], described: Mapping[str, str]) -> None:
         then, now = str(marker.get("fingerprint")), described["fingerprint"]
@@ -117,8 +116,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return "simulated: " + ", ".join(f"{name} {each}" for name, each in value.items())
     return "named by --dataset_dir" if value is None else str(value)
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with written_whole(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data.whole import written_whole
+from ..data.json_files import write_json
 from ..errors import InputError
 from ..sharing.sums import file_sum
 from .plan import Job
@@ -57,7 +57,7 @@ def begin(job: Job) -> Progress:
 
 def save_progress(folder: Path, progress: Progress) -> None:
     """Write how far a row is."""
-    _write(folder / STARTED_FILE, asdict(progress))
+    write_json(folder / STARTED_FILE, asdict(progress))
 
 
 def read_progress(folder: Path) -> Progress | None:
@@ -86,7 +86,7 @@ def write_row(job: Job, progress: Progress, state: str, exit_code: int, last_lin
         "ended": time.time(),
         **kept,
     }
-    _write(job.folder / ROW_FILE, content)
+    write_json(job.folder / ROW_FILE, content)
     if state == DONE:
         (job.folder / STARTED_FILE).unlink(missing_ok=True)
 
@@ -160,8 +160,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with written_whole(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,8 @@ from ..reports.environment import describe_environment
 from ..reports.provenance import describe_data, is_simulated, read_json
 from ..reports.scores import read_scores
 from ..reports.shell import without_folders
+from .place import MARKER
+from .record import DONE, FAILED, ROW_FILE
 from .statistics import (
     LEVEL,
     TEST,
@@ -30,7 +32,7 @@ from .statistics import (
 )
 from .table import Row, Table
 
-DONE, FAILED, MISSING, PRINTED_ONLY = "done", "failed", "missing", "printed_only"
+MISSING, PRINTED_ONLY = "missing", "printed_only"
 FEW_SUBJECTS, FEW_SEEDS = 10, 3
 
 
@@ -67,7 +69,7 @@ def read_results(table: Table, out: Path, seeds: Sequence[int]) -> dict[str, Any
         out: folder with `<table>/<row>/seed<N>/` and `reproduce.json`.
         seeds: training seeds that belong to the table, done or not.
     """
-    record = read_json(out / "reproduce.json") if (out / "reproduce.json").is_file() else {}
+    record = read_json(out / MARKER) if (out / MARKER).is_file() else {}
     columns = list(table.columns)
     found = [_find(row, out / table.table, columns, seeds) for row in table.rows.values()]
     data = _describe_data(out, record)
@@ -113,9 +115,9 @@ def _find(row: Row, folder: Path, columns: Sequence[str], seeds: Sequence[int]) 
 
 def _take_seed(found: Found, place: Path, columns: Sequence[str], seed: int) -> tuple[str, bool]:
     """Take what one training left; gives why there are no scores of it, and whether that is a failure."""
-    if not (place / "row.json").is_file():
+    if not (place / ROW_FILE).is_file():
         return ("not run to its end" if place.is_dir() else "not run"), False
-    record = found.records[seed] = read_json(place / "row.json")
+    record = found.records[seed] = read_json(place / ROW_FILE)
     if record.get("state") != DONE:
         return _failure(record), True
     if not (place / "test" / "scores.json").is_file():

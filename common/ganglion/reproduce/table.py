@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.json_files import unique_keys
 from ..errors import InputError
 
 NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
@@ -252,7 +253,7 @@ def _judge_baseline(table: Table, place: str, name: str | None) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
     except FileNotFoundError as error:
         root = path.parents[1]
         raise InputError(f"{root}: found no table {path.stem!r}, expected {_tables(root)}; name it.") from error
@@ -261,14 +262,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _fault(path, "", f"a {type(content).__name__}", "an object", "correct the file")
     return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise ValueError(f"the key {twice!r} twice")
-    return dict(pairs)
 
 
 def _scale(path: Path, name: str, content: Any, root: Path) -> Scale:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from ..data.json_files import unique_keys
 from .contents import Contents, read_contents
 from .findings import Refused, SharingFinding
 from .library import library_name, library_targets, stray_names
@@ -32,7 +33,9 @@ def check_bundle(bundle: str) -> tuple[Contents, dict[str, Any]]:
     configs: dict[str, Any] = {}
     for name in contents.configs:
         try:
-            configs[name] = json.loads((contents.root / name).read_text(encoding="utf-8"), object_pairs_hook=_unique)
+            configs[name] = json.loads(
+                (contents.root / name).read_text(encoding="utf-8"), object_pairs_hook=unique_keys
+            )
         except ValueError as error:
             findings.append(SharingFinding(name, "", f"no JSON ({error})", "Correct the file."))
     _stop(bundle, findings)
@@ -53,14 +56,6 @@ def _stop(bundle: str, findings: Sequence[SharingFinding]) -> None:
 def _scan(bundle: Contents) -> list[SharingFinding]:
     """What must not even run here: the checks that follow evaluate the configs."""
     return judge_configs({name: (bundle.root / name).read_bytes() for name in bundle.configs}, {library_name()})
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise ValueError(f"the key {twice!r} twice")
-    return dict(pairs)
 
 
 def _target_findings(file: str, config: Any) -> list[SharingFinding]:

@@ -20,16 +20,6 @@ def networks():
     }
 
 
-@pytest.fixture
-def batch():
-    generator = torch.Generator().manual_seed(1)
-    label = torch.zeros(2, 1, 16, 16, 16)
-    for code in (1, 2, 3):
-        label[:, :, 4 * code : 4 * code + 4] = code
-    image = (label / 3 * 2 - 1 + 0.1 * torch.randn(2, 2, 16, 16, 16, generator=generator)).clamp(-1, 1)
-    return {"labelled": {"image": image, "label": label}, "unlabelled": {"image": image.flip(0).clone()}}
-
-
 def test_the_coarse_phase_learns_brain_from_background(networks, batch):
     optimizer = torch.optim.Adam(networks["coarse"].parameters(), lr=5e-3)
     dice = []
@@ -53,7 +43,11 @@ def test_the_refiner_moves_alone(networks, batch):
 
 def test_terms_are_what_they_are_called(networks, batch):
     terms = RefinerObjective([0.33, 1.5, 0.83, 1.33], 2.0, 0.5, threshold=0.0)(networks, batch)
-    image, label, other = batch["labelled"]["image"], batch["labelled"]["label"], batch["unlabelled"]["image"]
+    image, label, other = (
+        batch["labelled"]["image"],
+        batch["labelled"]["label"],
+        batch["unlabelled"]["image"],
+    )
     logits = networks["refiner"](image, brain_probability(networks, image))
     theirs = networks["refiner"](other, brain_probability(networks, other))
     dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)(logits, label)
