@@ -17,6 +17,8 @@ def test_the_sweep_found_every_table():
     assert len(TABLES) == len(listed) >= 3
     names = {path.stem for path in TABLES if path.parents[1].name == "segan_transfer"}
     assert names == {"table1", "table2", "table3"}
+    names = {path.stem for path in TABLES if path.parents[1].name == "multistage_gan"}
+    assert names == {f"table{number}" for number in range(4, 10)} | {"few_labels", "few_labels_adults"}
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
