@@ -1,5 +1,7 @@
 """Torch modules, nothing else. Networks that segment end in logits, `CoarseToFine` in probabilities."""
 
+from .conditioning import ConditionalInstanceNorm
+from .gt_transfer import TransferGenerator
 from .multistage_gan import CoarseToFine, ImageGenerator, Refiner, fuse
 from .noise_networks import NoiseEncoder, NoiseGenerator
 from .segan_transfer import Critic, Segmenter
@@ -9,6 +11,7 @@ from .weight_norm_unet import WeightNormUNet
 
 __all__ = [
     "CoarseToFine",
+    "ConditionalInstanceNorm",
     "Critic",
     "ImageGenerator",
     "NoiseEncoder",
@@ -17,6 +20,7 @@ __all__ = [
     "Segmenter",
     "SharedBatchNorm",
     "Together",
+    "TransferGenerator",
     "WeightNormUNet",
     "fuse",
     "share_batch_norm",
