@@ -2,6 +2,7 @@
 
 from .adversarial import discriminator_loss, generator_loss
 from .consistency import posterior_consistency
+from .edges import edge_loss, one_hot, tissue_edges
 from .feature_matching import feature_matching
 from .mode_seeking import mode_seeking
 from .multi_scale import multi_scale_l1
@@ -13,6 +14,7 @@ __all__ = [
     "between",
     "discriminator_loss",
     "drift_penalty",
+    "edge_loss",
     "feature_matching",
     "generated_loss",
     "generator_loss",
@@ -22,7 +24,9 @@ __all__ = [
     "mode_seeking",
     "multi_scale_l1",
     "noise_recovery",
+    "one_hot",
     "posterior_consistency",
     "real_score",
+    "tissue_edges",
     "unlabelled_loss",
 ]

@@ -75,6 +75,11 @@ class Generate:
             return generator(noise)
         return generator(image, noise, brain_probability(networks, image))
 
+    def of_batch(self, networks: Networks, batch: Mapping[str, Any], labelled: bool = False) -> Tensor:
+        """Images for the discriminator's step, made from a batch's unlabelled images, or from its labelled ones."""
+        image = batch[LABELLED if labelled else UNLABELLED][IMAGE]
+        return self(networks, image, self.noise(image))
+
 
 class SupervisedObjective:
     """Cross-entropy on labelled images alone: the baseline `unet`, the discriminator's network without adversary.
@@ -133,8 +138,7 @@ class DiscriminatorObjective:
         """Return ``loss``, its parts, and the mean scores of real and of generated images, which should not drift."""
         labelled, label, unlabelled = batch[LABELLED][IMAGE], batch[LABELLED][LABEL], batch[UNLABELLED][IMAGE]
         with torch.no_grad():
-            source = labelled if self.adversary == _OF_LABELLED else unlabelled
-            generated = self.generate(networks, source, self.generate.noise(source)).to(labelled.dtype)
+            generated = self.generate.of_batch(networks, batch, self.adversary == _OF_LABELLED).to(labelled.dtype)
         discriminator = networks["discriminator"]
         # No batch norm: one pass over all three gives what three passes would.
         sizes = [len(labelled), len(unlabelled), len(generated)]
@@ -214,7 +218,10 @@ class GeneratorObjective:
         terms: dict[str, Tensor] = {}
         if self.feature_weight or self.adversarial_weight:
             codes = batch[LABELLED][LABEL] if labelled else None
-            terms |= self._against(networks["discriminator"], batch[UNLABELLED][IMAGE], generated, codes)
+            real, weights = batch[UNLABELLED][IMAGE], (self.feature_weight, self.adversarial_weight)
+            terms = against(
+                networks["discriminator"], real, generated, *weights, self.feature_norm, self.adversary, codes
+            )
         if self.diversity_weight:
             other_noise = self.generate.noise(image)
             other = self.generate(networks, image, other_noise)
@@ -229,15 +236,37 @@ class GeneratorObjective:
         }
         return {"loss": torch.stack([weights[name] * value for name, value in terms.items()]).sum(), **terms}
 
-    def _against(self, discriminator: Any, real: Tensor, generated: Tensor, codes: Tensor | None) -> dict[str, Tensor]:
-        logits, features = discriminator.with_features(generated)
-        terms = {}
-        if self.feature_weight:
-            with torch.no_grad():
-                _, wanted = discriminator.with_features(real)
-            terms["features"] = feature_matching(wanted, features, self.feature_norm)
-        if self.adversarial_weight:
-            kind = "non_saturating" if self.adversary == K_PLUS_1 else self.adversary
-            classified = [] if codes is None else [(logits, codes)]
-            terms["adversarial"] = generator_loss(real_score(logits), kind, classified)
-        return terms
+
+def against(
+    discriminator: Any,
+    real: Tensor,
+    generated: Tensor,
+    feature_weight: float,
+    adversarial_weight: float,
+    feature_norm: str = "l2",
+    adversary: str = K_PLUS_1,
+    codes: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The generator's terms that the discriminator gives, ``features`` and ``adversarial``, where their weight is not 0.
+
+    Args:
+        discriminator: a network with ``with_features``, frozen.
+        real: real images.
+        generated: generated ones.
+        feature_weight: of feature matching.
+        adversarial_weight: of the adversarial term.
+        feature_norm: see :func:`feature_matching`.
+        adversary: see :class:`GeneratorObjective`.
+        codes: for ``auxiliary_classifier``: the classes that the images were generated for.
+    """
+    logits, features = discriminator.with_features(generated)
+    terms = {}
+    if feature_weight:
+        with torch.no_grad():
+            _, wanted = discriminator.with_features(real)
+        terms["features"] = feature_matching(wanted, features, feature_norm)
+    if adversarial_weight:
+        kind = "non_saturating" if adversary == K_PLUS_1 else adversary
+        classified = [] if codes is None else [(logits, codes)]
+        terms["adversarial"] = generator_loss(real_score(logits), kind, classified)
+    return terms
