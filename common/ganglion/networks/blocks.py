@@ -9,7 +9,36 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
+def convolve3d(
+    features: torch.Tensor,
+    kernel: torch.Tensor,
+    bias: Optional[torch.Tensor],  # noqa: UP045  TorchScript reads no other spelling on Python 3.10
+    stride: list[int],
+    padding: list[int],
+) -> torch.Tensor:
+    """Convolution over three axes as torch has it; in float32 where bfloat16 on a CPU gives a wrong gradient.
+
+    Where the first axis is shorter than the kernel (a patch of 32 halved four times), torch 2.13 leaves parts of the
+    kernel's bfloat16 gradient as they stood in memory: a training diverges after a while, or worse, does not.
+    """
+    if not torch.jit.is_scripting():  # noqa: SIM102  the rest is not TorchScript
+        if torch.is_autocast_enabled("cpu") and features.device.type == "cpu" and features.shape[2] < kernel.shape[2]:
+            with torch.autocast("cpu", enabled=False):
+                wide = None if bias is None else bias.float()
+                return F.conv3d(features.float(), kernel.float(), wide, stride, padding)
+    return F.conv3d(features, kernel, bias, stride, padding)
+
+
+class Convolution3d(nn.Conv3d):
+    """torch's layer, computed by :func:`convolve3d`; groups and dilation are not for it."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the convolved features."""
+        return convolve3d(features, self.weight, self.bias, list(self.stride), list(self.padding))  # type: ignore[arg-type]
+
+
+CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: Convolution3d}
 TRANSPOSED: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 CHANNEL_DROPOUTS: dict[int, type[nn.Module]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 INSTANCE_NORMS: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
@@ -126,7 +155,7 @@ class WeightNormConvolution(nn.Module):
             return F.conv_transpose3d(features, kernel, self.bias, self.stride, self.padding)
         if self.spatial_dims == 2:
             return F.conv2d(features, kernel, self.bias, self.stride, self.padding)
-        return F.conv3d(features, kernel, self.bias, self.stride, self.padding)
+        return convolve3d(features, kernel, self.bias, [self.stride] * 3, [self.padding] * 3)
 
 
 def convolution(
