@@ -8,6 +8,7 @@ from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
 from .run import prepare_run
 from .streams import Streams
+from .synthesis import SubjectSynthesis
 from .trainer import AlternatingTrainer
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Phase",
     "SharedEvaluator",
     "Streams",
+    "SubjectSynthesis",
     "join_processes",
     "leave_processes",
     "prepare_run",

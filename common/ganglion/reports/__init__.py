@@ -1,13 +1,13 @@
 """Pictures and tables of what was run: one HTML file that needs no server and no network."""
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["write_report"]
+_HOMES = {"write_report": "run_report", "write_synthesis_picture": "synthesis_picture"}
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name != "write_report":
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .run_report import write_report
-
-    return write_report
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
