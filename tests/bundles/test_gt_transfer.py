@@ -127,7 +127,7 @@ def test_every_variant_trains_and_labels(variant, bundle, iseg_cohort, mrbrains_
     names, labelled_by = over("train", variant), over("inference", variant)
     if variant in TRANSFERS:
         parts["pretrained"] = str(start_weights(tmp_path / "before", ["T1"]))
-        names, labelled_by = (over(name, "transfer") + over("", variant)[1:] for name in ("train", "inference"))
+        names, labelled_by = [*over("train", "transfer"), f"variants/{variant}.json"], over("inference", "transfer")
     if variant == "mrbrains":
         parts["dataset_dir"] = str(mrbrains_cohort)
     if variant == "stage3":

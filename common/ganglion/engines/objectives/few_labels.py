@@ -3,7 +3,7 @@
 The batch has two parts, drawn independently: `labelled` with image (B, C, X, Y, Z) in [-1, 1] and label (B, 1, X, Y, Z)
 of codes 0 to K - 1, and `unlabelled` with image. With l the discriminator's K logits, s = logsumexp l and g generated:
 
-    L_D = w_l CE(l(x_l), y_l) + w_u softplus(-s(x_u)) + w_g softplus(s(g)) + w_d s^2         g detached
+    L_D = w_l CE(l(x_l), y_l) + w_i Dice(l(x_l), y_l) + w_u softplus(-s(x_u)) + w_g softplus(s(g)) + w_d s^2         g detached
     L_G = w_f |mean f(x_u) - mean f(g)|^2 + w_a softplus(-s(g)) + w_m |z1 - z2| / |g1 - g2|  discriminator frozen
 
 The methods differ in where g comes from: noise alone (the baselines), or an image, its coarse map and noise.
@@ -122,6 +122,7 @@ class DiscriminatorObjective:
             the two terms on unlabelled and generated images; `unlabelled_weight` is then the weight of its loss.
         penalty_weight: of the gradient penalty, used with ``wasserstein_gp``.
         drift_weight: of s^2 on labelled and unlabelled images, which holds the level of the logits.
+        dice_weight: of Dice on labelled images, beside the cross-entropy: for a discriminator that is the one to label.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class DiscriminatorObjective:
         adversary: str = K_PLUS_1,
         penalty_weight: float = 10.0,
         drift_weight: float = 0.0,
+        dice_weight: float = 0.0,
     ) -> None:
         self.generate = generate
         self.labelled_weight = labelled_weight
@@ -143,6 +145,8 @@ class DiscriminatorObjective:
         self.adversary = adversary
         self.penalty_weight = penalty_weight
         self.drift_weight = drift_weight
+        self.dice_weight = dice_weight
+        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss``, its parts, and the mean scores of real and of generated images, which should not drift."""
@@ -159,6 +163,9 @@ class DiscriminatorObjective:
         if self.drift_weight:
             terms["drift"] = drift_penalty(torch.cat([ours, theirs]))
             loss = loss + self.drift_weight * terms["drift"]
+        if self.dice_weight:
+            terms["dice"] = self.dice(ours.float(), label)
+            loss = loss + self.dice_weight * terms["dice"]
         scores = {"score_real": logit_drift(theirs), "score_generated": logit_drift(fakes)}
         return {"loss": loss, **terms, **scores}
 

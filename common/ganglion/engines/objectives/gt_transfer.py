@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from monai.losses import DiceLoss
 from torch import Tensor
 
 from ...errors import InputError
@@ -137,6 +138,7 @@ class SyntheticLabelsObjective:
         class_weights: of the cross-entropy, K numbers, or None.
         synthetic_weight: weight of the synthetic images.
         bend: standard deviation, in voxels, of the displacements of four points along each axis that bend a label map.
+        dice_weight: weight of Dice beside each cross-entropy.
     """
 
     def __init__(
@@ -145,11 +147,14 @@ class SyntheticLabelsObjective:
         class_weights: list[float] | None = None,
         synthetic_weight: float = 1.0,
         bend: float = 2.0,
+        dice_weight: float = 0.0,
     ) -> None:
         self.generate = generate
         self.class_weights = class_weights
         self.synthetic_weight = synthetic_weight
         self.bend = bend
+        self.dice_weight = dice_weight
+        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss`` and its parts ``labelled`` and ``synthetic``.
@@ -169,11 +174,12 @@ class SyntheticLabelsObjective:
             drawn = bent(flipped(drawn), self.bend)
             synthetic = self.generate.make(networks, image, drawn)[0].to(labelled.dtype)
         ours, theirs = networks["discriminator"](torch.cat([labelled, synthetic])).split([len(labelled), len(synthetic)])
-        terms = {
-            "labelled": labelled_loss(ours, label, self.class_weights),
-            "synthetic": labelled_loss(theirs, drawn, self.class_weights),
-        }
+        terms = {"labelled": self._tissues(ours, label), "synthetic": self._tissues(theirs, drawn)}
         return {"loss": terms["labelled"] + self.synthetic_weight * terms["synthetic"], **terms}
+
+    def _tissues(self, logits: Tensor, label: Tensor) -> Tensor:
+        loss = labelled_loss(logits, label, self.class_weights)
+        return loss + self.dice_weight * self.dice(logits.float(), label) if self.dice_weight else loss
 
 
 def flipped(label: Tensor) -> Tensor:
