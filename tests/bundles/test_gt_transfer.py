@@ -13,8 +13,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 from gt_quick import QUICK
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 from ganglion.errors import InputError
 
@@ -26,7 +26,7 @@ SIZES = {**WIDTHS, "spacing": QUICK["spacing"], "patch_size": QUICK["patch_size"
 # Patches from noise alone: batch norm wants two patches.
 FROM_NOISE = {"standard_gan", "fm_gan"}
 TRANSFERS = {"transfer", "generator_frozen", "encoders_frozen", "from_infants"}
-OVER_BOTH = {"last_features", "small", "paper", "adults", "infants", "mrbrains", "transfer"}
+OVER_BOTH = {"multi_stage", "last_features", "small", "paper", "adults", "infants", "mrbrains", "transfer"}
 # What the rest of the ablations is made of; the others run with the slow tests.
 QUICKLY = {"unet", "fm_gan", "tissue_map", "stage3", "encoders_frozen", "no_gt_layer", "no_unlabelled"}
 
@@ -221,6 +221,21 @@ def test_labels_are_counted_and_the_rest_is_left_out(bundle, iseg_cohort, parts)
         assert len(labelled) == 1
         assert unlabelled == (named if len(names) == 1 else labelled)
         assert all("label" not in item for item in data[1])
+
+
+@pytest.mark.parametrize("scale", [[], ["variants/small.json"]])
+def test_the_multi_stage_row_is_that_of_its_own_bundle(scale):
+    """Whoever tunes the one changes the other's overlay `multi_stage`: else tables of both compare something else."""
+    sibling, ours = ConfigParser(), parser("train.json", *scale, "variants/multi_stage.json")
+    folder = BUNDLE.parent / "multistage_gan" / "configs"
+    sibling.read_config([str(folder / name) for name in ("train.json", *scale)])
+    weights = {key for key in sibling.config if key.endswith("weights") and key != "class_weights"}
+    named = {"_desc_", "variant", "bundle_root", "output_dir"} | weights
+    for key in set(sibling.config) - named:
+        theirs, mine = sibling[key], ours[key]
+        if isinstance(theirs, int | float):
+            mine = ours.get_parsed_content(key)
+        assert mine == theirs, key
 
 
 def test_without_unlabelled_subjects_the_error_names_the_variant_and_it_works(bundle, iseg_cohort, parts, tmp_path):

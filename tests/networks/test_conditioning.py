@@ -35,7 +35,8 @@ def test_statistics_after_the_layer_are_exactly_those_that_the_code_says(size):
     features, code = torch.randn(2, 3, *size).double() * 4 + 1, torch.randn(2, 7).double()
     delta, shift = layer.scale_and_shift(code).chunk(2, dim=1)
     made = layer(features, code).flatten(2)
-    shrunk = torch.sqrt(features.flatten(2).var(dim=2, correction=0) / (features.flatten(2).var(2, correction=0) + 1e-5))
+    variance = features.flatten(2).var(dim=2, correction=0)
+    shrunk = torch.sqrt(variance / (variance + 1e-5))
     assert torch.allclose(made.mean(dim=2), shift)
     assert torch.allclose(made.std(dim=2, correction=0), (1 + delta).abs() * shrunk)
 

@@ -1,5 +1,7 @@
 """The generator with GT layers: sizes of the method's table, what reaches the image and what does not, export."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,7 +53,7 @@ def test_parts_have_the_sizes_of_the_method_note():
 def test_size_by_the_layer_table():
     def table(contrasts: int, w: int) -> int:
         widths = [w, 2 * w, 4 * w, 8 * w]
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         image = 27 * contrasts * w + 27 * widths[-1] ** 2 + sum(64 * a * b for a, b in pairs) + 3 * (23 * w)
         tissue = 27 * 4 * w + 64 * (2 + 8 + 16) * w * w + 16 * w * w + (1 + 2 + 4 + 4 + 4) * w
         mapping = (4 * w + 16 + 16 * w) * 8 * w + 24 * w

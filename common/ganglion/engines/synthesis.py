@@ -36,8 +36,8 @@ class SubjectSynthesis:
       true as far as the generator keeps the anatomy.
     - mode ``tissue_map``: the neighbour's image with the subject's label map, which says where tissues lie.
 
-    Windows of a volume are blended with Gaussian weights; noise is the same in all windows of a subject, another in each
-    subject. Volumes lie on the grid of the network: turned, resampled and cropped as for training.
+    Windows of a volume are blended with Gaussian weights; noise is the same in all windows of a subject, another in
+    each subject. Volumes lie on the grid of the network: turned, resampled and cropped as for training.
 
     Args:
         network: the generator; called with image, label map (one-hot) and noise.
@@ -102,7 +102,7 @@ class SubjectSynthesis:
     def _write(self, item: Mapping[str, Any], neighbour: Mapping[str, Any], index: int) -> dict[str, Any]:
         """Make and write one subject; returns its entry in `dataset.json`."""
         label, shape = item[LABEL], item[LABEL].shape[1:]
-        other_image, other_label = (_fitted(neighbour[key], shape, value) for key, value in ((IMAGE, EMPTY), (LABEL, 0)))
+        other_image, other_label = _fitted(neighbour[IMAGE], shape, EMPTY), _fitted(neighbour[LABEL], shape, 0)
         placed = self.network.mode == "tissue_map"
         image, own, code = (other_image, other_label, label) if placed else (item[IMAGE], label, other_label)
         made, same = (self._generate(image, each, index) for each in (code, own))

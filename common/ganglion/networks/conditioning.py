@@ -16,16 +16,16 @@ class ConditionalInstanceNorm(nn.Module):
 
         GT(x) = sigma * (x - mean(x)) / sqrt(var(x) + eps) + mu,      (sigma, mu) = (1, 0) + A code + b
 
-    Mean and variance (biased) are those of one channel of one sample. A and b start from zero: the layer starts as plain
-    instance norm, whatever the code.
+    Mean and variance (biased) are those of one channel of one sample. A and b start from zero: the layer starts as
+    plain instance norm, whatever the code.
 
     Two modes, by what is given:
 
     - A code a sample, (B, S): one sigma and mu a channel (``vector``). It moves what an image looks like and cannot
       say where anything lies.
-    - A code a class, (B, K, S), and a map of the classes, (B, K, ...): sigma and mu of each voxel are those of its class
-      (``tissue_map``). The map may be of another size: it is brought to the features' by nearest neighbours. Voxels of no
-      class, and of several in part, get the sum over the classes, weighted by the map.
+    - A code a class, (B, K, S), and a map of the classes, (B, K, ...): sigma and mu of each voxel are those of its
+      class (``tissue_map``). The map may be of another size: it is brought to the features' by nearest neighbours.
+      Voxels of several classes in part get the sum over the classes, weighted by the map; those of none instance norm.
 
     Sources: Huang and Belongie, Arbitrary style transfer in real-time with adaptive instance normalization (2017),
     eq. 8; scale 1 + gamma: Choi et al., StarGAN v2 (2020); by class: Park et al., SPADE (2019), without its
@@ -57,11 +57,11 @@ class ConditionalInstanceNorm(nn.Module):
     ) -> torch.Tensor:
         """Return the features with the code's statistics."""
         if (code.dim() == 3) != (classes is not None):
-            raise ValueError("a code a class (B, K, S) needs a map of the classes, and a code a sample (B, S) takes none")
+            raise ValueError("a code a class (B, K, S) needs a map of the classes, a code a sample (B, S) takes none")
         normed = F.instance_norm(features, eps=self.eps)
         table = self.scale_and_shift(code)
         if classes is None:
-            table = table.reshape(list(table.shape) + [1] * (features.dim() - 2))  # noqa: RUF005  TorchScript
+            table = table.reshape(list(table.shape) + [1] * (features.dim() - 2))
             delta, shift = table.chunk(2, dim=1)
         else:
             delta, shift = placed(table, at_size(classes, features)).to(normed.dtype).chunk(2, dim=1)

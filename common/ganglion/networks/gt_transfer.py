@@ -9,6 +9,7 @@ given, and R's right form are readings (docs/gt_transfer.md). The discriminator,
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Optional
 
 import torch
@@ -121,7 +122,7 @@ def image_encoder(in_channels: int, width: int, spatial_dims: int) -> nn.Sequent
     plain, norm = CONVOLUTIONS[spatial_dims], INSTANCE_NORMS[spatial_dims]
     widths = [width * 2**level for level in range(4)]
     layers: list[nn.Module] = [plain(in_channels, width, kernel_size=3, padding=1)]
-    for inside, outside in zip(widths, widths[1:], strict=False):
+    for inside, outside in pairwise(widths):
         layers += [norm(inside, affine=True), nn.LeakyReLU(SLOPE)]
         layers += [plain(inside, outside, kernel_size=4, stride=2, padding=1)]
     bottom = widths[-1]
@@ -166,7 +167,7 @@ class TissueMapping(nn.Module):
         self.encoder = encoder
         sizes = (code_size + noise_size, out, out, out)
         layers: list[nn.Module] = []
-        for inside, outside in zip(sizes, sizes[1:], strict=False):
+        for inside, outside in pairwise(sizes):
             layers += [nn.Linear(inside, outside), nn.LeakyReLU(SLOPE)]
         self.map = nn.Sequential(*layers)
 

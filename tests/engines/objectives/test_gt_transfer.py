@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.losses import DiceLoss
 from monai.metrics import compute_dice
 
 from ganglion.engines.objectives.few_labels import DiscriminatorObjective, SupervisedObjective
@@ -42,7 +43,7 @@ def gradients(network):
 
 
 def patches(number: int, seed: int) -> dict[str, torch.Tensor]:
-    """Patches of two contrasts with tissues in random cuboids; in the second contrast the order of tissues is another."""
+    """Patches of two contrasts with tissues in random cuboids; the second contrast has them in another order."""
     rng = torch.Generator().manual_seed(seed)
     label = torch.zeros(number, 1, 16, 16, 16)
     for sample in range(number):
@@ -133,6 +134,29 @@ def test_the_discriminator_learns_from_such_images_with_the_papers_weights(netwo
     assert terms["generated"].item() == pytest.approx(generated_loss(fakes).item(), rel=1e-5)
     total = terms["labelled"] + terms["unlabelled"] + 2 * terms["generated"] + 0.001 * terms["drift"]
     assert terms["loss"].item() == pytest.approx(total.item(), rel=1e-6)
+
+
+def test_mode_seeking_reaches_a_generator_that_ignores_what_it_is_told(batch, generate):
+    networks = make_networks()
+    alone = TransferObjective(generate, 0.0, 0.0, 1e-9, 0.0, diversity_weight=1.0)
+    terms = alone(networks, batch)
+    assert terms["diversity"].item() == pytest.approx(20, rel=0.01)  # twice the cap: both images are the same
+    terms["loss"].backward()
+    layer = networks["generator"].decoder.bottom.first.modulated.scale_and_shift
+    assert layer.weight.grad.abs().max() > 1e-3
+    assert "diversity" not in TransferObjective(generate)(networks, batch)
+
+
+def test_dice_is_beside_the_cross_entropy_where_it_is_asked_for(networks, batch, generate):
+    terms = {}
+    for weight in (0.0, 2.0):
+        torch.manual_seed(3)
+        terms[weight] = DiscriminatorObjective(generate, dice_weight=weight)(networks, batch)
+    assert "dice" not in terms[0.0]
+    dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
+    expected = dice(networks["discriminator"](batch["labelled"]["image"]), batch["labelled"]["label"])
+    assert terms[2.0]["dice"].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert (terms[2.0]["loss"] - terms[0.0]["loss"]).item() == pytest.approx(2 * expected.item(), rel=1e-4)
 
 
 def test_terms_follow_the_parts_of_the_generator(batch, generate):

@@ -3,7 +3,8 @@
 The batch has two parts, drawn independently: `labelled` with image (B, C, X, Y, Z) in [-1, 1] and label (B, 1, X, Y, Z)
 of codes 0 to K - 1, and `unlabelled` with image. With l the discriminator's K logits, s = logsumexp l and g generated:
 
-    L_D = w_l CE(l(x_l), y_l) + w_i Dice(l(x_l), y_l) + w_u softplus(-s(x_u)) + w_g softplus(s(g)) + w_d s^2         g detached
+    L_D = w_l CE(l(x_l), y_l) + w_i Dice(l(x_l), y_l)
+          + w_u softplus(-s(x_u)) + w_g softplus(s(g)) + w_d s^2                             g detached
     L_G = w_f |mean f(x_u) - mean f(g)|^2 + w_a softplus(-s(g)) + w_m |z1 - z2| / |g1 - g2|  discriminator frozen
 
 The methods differ in where g comes from: noise alone (the baselines), or an image, its coarse map and noise.
@@ -264,7 +265,7 @@ def against(
     adversary: str = K_PLUS_1,
     codes: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The generator's terms that the discriminator gives, ``features`` and ``adversarial``, where their weight is not 0.
+    """The generator's terms that the discriminator gives, ``features`` and ``adversarial``, if their weight is not 0.
 
     Args:
         discriminator: a network with ``with_features``, frozen.

@@ -1,16 +1,18 @@
 """The GT-layer transfer GAN's phases: a generator that is told tissues, and what the discriminator learns from it.
 
-The batch is that of `few_labels`. With x_c an unlabelled image for one half and a labelled one for the other, y_s a label
-map drawn from the labelled ones, z noise, x_f = G(x_c, y_s, z), f the discriminator's features and s its score:
+The batch is that of `few_labels`. With x_c an unlabelled image for one half and a labelled one for the other, y_s a
+label map drawn from the labelled ones, z noise, x_f = G(x_c, y_s, z), e the generator's edge logits, f the
+discriminator's features and s its score:
 
-    L_G = w_f |mean f(x_u) - mean f(x_f)|^2 + w_a softplus(-s(x_f)) + w_r |G(x_l, y_l, z) - x_l|^2 + w_e BCE(e(x_l), edges of y_l)
+    L_G = w_f |mean f(x_u) - mean f(x_f)|^2 + w_a softplus(-s(x_f))
+          + w_r |G(x_l, y_l, z) - x_l|^2 + w_e BCE(e(x_l), edges of y_l)                     discriminator frozen
 
 and the discriminator's loss is that of `few_labels`, on x_f. Optional third stage, with tissues placed by a map:
 
     L_S = CE(D(x_l), y_l) + w_s CE(D(G(x_c, y', z)), y'),      y' a drawn label map, flipped and bent; G frozen
 
-Source: Khaled and Ghaleb, eq. 1 to 8, which cannot be computed as printed; docs/gt_transfer.md says why, and how each was
-read.
+Source: Khaled and Ghaleb, eq. 1 to 8, which cannot be computed as printed; docs/gt_transfer.md says why, and how
+each was read.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...keys import IMAGE, LABEL, LABELLED, UNLABELLED
-from ...losses import edge_loss, labelled_loss, one_hot, tissue_edges
+from ...losses import edge_loss, labelled_loss, mode_seeking, one_hot, tissue_edges
 from .few_labels import Generate, Networks, against
 
 
@@ -61,9 +63,11 @@ class Transfer(Generate):
         label = batch[LABELLED][LABEL][torch.randint(known, (size,), device=device)]
         return torch.cat([unlabelled[others], labelled[chosen]]), label, chosen
 
-    def make(self, networks: Networks, image: Tensor, label: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Images of the tissue codes of label maps (B, 1, X, Y, Z), with noise of their own, and edge logits."""
-        return networks["generator"](image, one_hot(label, self.classes), self.noise(image))
+    def make(
+        self, networks: Networks, image: Tensor, label: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images of the tissue codes of label maps (B, 1, X, Y, Z), and edge logits; None draws the noise."""
+        return networks["generator"](image, one_hot(label, self.classes), self.noise(image) if noise is None else noise)
 
     def of_batch(self, networks: Networks, batch: Mapping[str, Any], labelled: bool = False) -> Tensor:
         """Images for the discriminator's step."""
@@ -82,6 +86,8 @@ class TransferObjective:
         edge_weight: weight of the boundary network's loss on labelled images.
         edge_positive_weight: how much an edge counts there.
         feature_norm: ``l2``, or ``l1`` as in the few-shot GAN's code.
+        diversity_weight: weight of mode seeking: a labelled image with its own code and with another, each with noise
+            of its own, should differ as their noises do. Not in the paper; for a generator that ignores what it is told.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class TransferObjective:
         edge_weight: float = 1.0,
         edge_positive_weight: float = 5.0,
         feature_norm: str = "l2",
+        diversity_weight: float = 0.0,
     ) -> None:
         if not (feature_weight or adversarial_weight or reconstruction_weight or edge_weight):
             raise InputError("all weights of the generator's terms are 0, expected at least one above 0.")
@@ -103,13 +110,16 @@ class TransferObjective:
         self.edge_weight = edge_weight
         self.edge_positive_weight = edge_positive_weight
         self.feature_norm = feature_norm
+        self.diversity_weight = diversity_weight
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss``, its parts, and how much other code and noise change an image; no edges, no such part."""
         ours, own = batch[LABELLED][IMAGE], batch[LABELLED][LABEL]
         image, label, chosen = self.generate.draw(batch)
         # No batch norm: one pass over both gives what two passes would.
-        made, edges = self.generate.make(networks, torch.cat([image, ours]), torch.cat([label, own]))
+        images, labels = torch.cat([image, ours]), torch.cat([label, own])
+        noise = self.generate.noise(images)
+        made, edges = self.generate.make(networks, images, labels, noise)
         generated, again = made[: len(image)], made[len(image) :].float()
         terms: dict[str, Tensor] = {"reconstruction": (again - ours).square().mean()}
         weights = {"reconstruction": self.reconstruction_weight}
@@ -123,13 +133,17 @@ class TransferObjective:
             terms |= against(networks["discriminator"], real, generated, *asked.values(), self.feature_norm)
         loss = torch.stack([{**weights, **asked}[name] * value for name, value in terms.items()]).sum()
         if len(chosen):
-            swapped = generated[len(image) - len(chosen) :].detach().float()
-            terms["code_effect"] = (swapped - again.detach()[chosen]).abs().mean()
+            at = slice(len(image) - len(chosen), len(image))
+            pair = (made[at].float(), again[chosen])
+            terms["code_effect"] = (pair[0] - pair[1]).detach().abs().mean()
+            if self.diversity_weight:
+                terms["diversity"] = mode_seeking(noise[at], noise[len(image) :][chosen], *pair)
+                loss = loss + self.diversity_weight * terms["diversity"]
         return {"loss": loss, **terms}
 
 
 class SyntheticLabelsObjective:
-    """L_S: the discriminator learns tissues from labelled images and, as much, from synthetic ones whose labels are known.
+    """L_S: the discriminator learns tissues from labelled images and from synthetic ones whose labels are known.
 
     Their labels are known only where the generator places tissues by the label map (mode ``tissue_map``).
 
@@ -173,7 +187,8 @@ class SyntheticLabelsObjective:
             image, drawn, _ = self.generate.draw(batch)
             drawn = bent(flipped(drawn), self.bend)
             synthetic = self.generate.make(networks, image, drawn)[0].to(labelled.dtype)
-        ours, theirs = networks["discriminator"](torch.cat([labelled, synthetic])).split([len(labelled), len(synthetic)])
+        sizes = [len(labelled), len(synthetic)]
+        ours, theirs = networks["discriminator"](torch.cat([labelled, synthetic])).split(sizes)
         terms = {"labelled": self._tissues(ours, label), "synthetic": self._tissues(theirs, drawn)}
         return {"loss": terms["labelled"] + self.synthetic_weight * terms["synthetic"], **terms}
 
