@@ -26,7 +26,7 @@ def tissue_edges(tissues: torch.Tensor) -> torch.Tensor:
     """Voxels at the rim of a tissue: MONAI's contour (`LabelToContourd`) of each tissue, the largest over all.
 
     A voxel is one if any of its neighbours, diagonal ones included, is of another class, background included. Beyond
-    the patch everything goes on as at its rim: MONAI's contour alone would make an edge of each rim that a tissue touches.
+    the patch everything goes on as at its rim: MONAI's contour alone makes an edge where a tissue touches that rim.
 
     Args:
         tissues: (B, K, H, W[, D]), one-hot; the first class is background and has no rim of its own.

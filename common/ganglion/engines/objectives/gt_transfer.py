@@ -87,7 +87,7 @@ class TransferObjective:
         edge_positive_weight: how much an edge counts there.
         feature_norm: ``l2``, or ``l1`` as in the few-shot GAN's code.
         diversity_weight: weight of mode seeking: a labelled image with its own code and with another, each with noise
-            of its own, should differ as their noises do. Not in the paper; for a generator that ignores what it is told.
+            of its own, should differ as their noises do. Not in the paper; for a generator that ignores its code.
     """
 
     def __init__(
