@@ -45,6 +45,7 @@ def main() -> None:
         train_args=f"--sites {given.sites}",
         key_metric="dice",
     )
+    recipe.add_server_file(str(root))  # the library among it, from which the server makes the network
     recipe.execute(SimEnv(num_clients=2, num_threads=2, workspace_root=str(given.work)))
 
 
