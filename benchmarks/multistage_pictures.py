@@ -112,14 +112,15 @@ def subject(run: Run, dataset_dir: str, section: str) -> tuple[str, Tensor, Tens
 def best_corner(label: Tensor, size: Sequence[int]) -> tuple[slice, ...]:
     """The window, on a grid of quarters of its size, whose rarest tissue has most voxels on the slice in its middle."""
     inside = one_hot(label, CLASSES)[0, 1:]
-    steps = [range(0, max(1, whole - side + 1), max(1, side // 4)) for whole, side in zip(label.shape[2:], size)]
+    sides = zip(label.shape[2:], size, strict=True)
+    steps = [range(0, max(1, whole - side + 1), max(1, side // 4)) for whole, side in sides]
 
     def rarest(corner: tuple[int, ...]) -> float:
         x, y, z = corner
         return float(inside[:, x : x + size[0], y : y + size[1], z + size[2] // 2].sum((1, 2)).min())
 
     corners = [(x, y, z) for x in steps[0] for y in steps[1] for z in steps[2]]
-    return tuple(slice(at, at + side) for at, side in zip(max(corners, key=rarest), size))
+    return tuple(slice(at, at + side) for at, side in zip(max(corners, key=rarest), size, strict=True))
 
 
 @torch.no_grad()

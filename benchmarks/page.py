@@ -33,8 +33,8 @@ def page(results: dict[str, Any]) -> str:
         low, high = found["load"]
         lines += ["", f"## {TITLES[name]}", "", *table(found["rows"])]
         clock = ", processor time on one thread" if found.get("clock") == "cpu" else ""
-        told = f"Measured on {found['when']}{clock}; load average {low} before, {high} after (one process a core is full)."
-        lines += ["", told]
+        told = f"Measured on {found['when']}{clock}; load average {low} before, {high} after"
+        lines += ["", f"{told} (one process a core is full)."]
     return "\n".join([*lines, "", NOTES.read_text(encoding="utf-8").strip(), ""])
 
 

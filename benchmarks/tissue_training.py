@@ -1,6 +1,6 @@
 """Training the multi-stage GAN: a step against a plain loop, patches against the step, and the step's memory.
 
-    python -m benchmarks.tissue_training step NAME PATCH SUBJECTS STEPS     (what the peak memory is measured of)
+`python -m benchmarks.tissue_training step NAME SIDE PATCHES STEPS` trains that much: its peak memory is what counts.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _memory(name: str, side: int, patches: int, size: Size) -> list[Row]:
 def main(words: list[str]) -> None:
     """Train a few steps, for its memory."""
     if not words or words[0] != "step":
-        sys.exit("expected: step NAME PATCH PATCHES STEPS")
+        sys.exit("expected: step NAME SIDE PATCHES STEPS")
     name, side, patches, steps = words[1], *map(int, words[2:])
     loops = two_loops(name, Size(), max(1, steps), patches, side)
     for _ in range(min(1, steps)):
