@@ -8,6 +8,7 @@ from torch import nn
 from ganglion.networks.blocks import (
     LEAKY_GAIN,
     SLOPE,
+    Convolution3d,
     WeightNormConvolution,
     beside,
     check_sides,
@@ -97,3 +98,25 @@ def test_channels_that_do_not_fit_are_named():
 def test_other_numbers_of_axes_are_refused():
     with pytest.raises(ValueError, match="spatial_dims is 1, expected 2 or 3"):
         check_spatial_dims(1)
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda: Convolution3d(8, 8, 3, padding=1), lambda: WeightNormConvolution(8, 8, 3, padding=1)]
+)
+def test_small_volumes_are_convolved_in_float32_where_bfloat16_gives_wrong_gradients(layer):
+    torch.manual_seed(0)
+    layer = layer()
+    features = torch.randn(2, 8, 2, 2, 2)
+
+    def gradient(half):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            result = layer(features)
+        result.float().square().sum().backward()
+        return result.dtype, [parameter.grad.clone() for parameter in layer.parameters()]
+
+    (kind, ours), (_, wanted) = gradient(True), gradient(False)
+    assert kind == torch.float32
+    assert all(torch.equal(one, other) for one, other in zip(ours, wanted, strict=True))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.randn(2, 8, 4, 4, 4)).dtype == torch.bfloat16  # where it is right it is used

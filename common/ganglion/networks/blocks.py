@@ -9,7 +9,36 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+
+def convolve3d(
+    features: torch.Tensor,
+    kernel: torch.Tensor,
+    bias: Optional[torch.Tensor],  # noqa: UP045  TorchScript reads no other spelling on Python 3.10
+    stride: list[int],
+    padding: list[int],
+) -> torch.Tensor:
+    """Convolution over three axes as torch has it; in float32 where bfloat16 on a CPU gives a wrong gradient.
+
+    Where the first axis is shorter than the kernel (a patch of 32 halved four times), torch 2.13 leaves parts of the
+    kernel's bfloat16 gradient as they stood in memory: a training diverges after a while, or worse, does not.
+    """
+    if not torch.jit.is_scripting():  # noqa: SIM102  the rest is not TorchScript
+        if torch.is_autocast_enabled("cpu") and features.device.type == "cpu" and features.shape[2] < kernel.shape[2]:
+            with torch.autocast("cpu", enabled=False):
+                wide = None if bias is None else bias.float()
+                return F.conv3d(features.float(), kernel.float(), wide, stride, padding)
+    return F.conv3d(features, kernel, bias, stride, padding)
+
+
+class Convolution3d(nn.Conv3d):
+    """torch's layer, computed by :func:`convolve3d`; groups and dilation are not for it."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the convolved features."""
+        return convolve3d(features, self.weight, self.bias, list(self.stride), list(self.padding))  # type: ignore[arg-type]
+
+
+CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: Convolution3d}
 TRANSPOSED: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 CHANNEL_DROPOUTS: dict[int, type[nn.Module]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 INSTANCE_NORMS: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
@@ -61,15 +90,14 @@ def draw_kernels(module: nn.Module, std: float = KERNEL_STD) -> None:
 def halved(features: torch.Tensor) -> torch.Tensor:
     """Average pooling by 2: (B, C, H, W, D) -> (B, C, H/2, W/2, D/2), sides even; also for two spatial axes.
 
-    A convolution of each channel with a constant kernel: torch's own pooling of three axes has no deterministic
-    gradient on a GPU and no float16 on a CPU.
+    Neighbours are added axis by axis: torch's own pooling of three axes has no deterministic gradient on a GPU and no
+    half precision on a CPU, and a convolution of each channel alone has a slow gradient on a CPU.
     """
-    axes = features.dim() - 2
-    channels = features.shape[1]
-    kernel = torch.full([channels, 1] + [2] * axes, 0.5**axes, dtype=features.dtype, device=features.device)
-    if axes == 2:
-        return F.conv2d(features, kernel, stride=2, groups=channels)
-    return F.conv3d(features, kernel, stride=2, groups=channels)
+    features = (features[:, :, ::2] + features[:, :, 1::2]) * 0.5
+    features = (features[:, :, :, ::2] + features[:, :, :, 1::2]) * 0.5
+    if features.dim() == 4:
+        return features
+    return (features[:, :, :, :, ::2] + features[:, :, :, :, 1::2]) * 0.5
 
 
 class WeightNormConvolution(nn.Module):
@@ -126,7 +154,7 @@ class WeightNormConvolution(nn.Module):
             return F.conv_transpose3d(features, kernel, self.bias, self.stride, self.padding)
         if self.spatial_dims == 2:
             return F.conv2d(features, kernel, self.bias, self.stride, self.padding)
-        return F.conv3d(features, kernel, self.bias, self.stride, self.padding)
+        return convolve3d(features, kernel, self.bias, [self.stride] * 3, [self.padding] * 3)
 
 
 def convolution(

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from monai.losses import DiceLoss
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -77,21 +78,30 @@ class Generate:
 
 
 class SupervisedObjective:
-    """Cross-entropy on labelled images alone: the baseline `unet`, the discriminator's network without adversary.
+    """Cross-entropy and Dice on labelled images alone: the baseline `unet`, the discriminator's network, no adversary.
+
+    The terms are those that teach the methods' own networks, so that what a method gains is not its loss.
 
     Args:
         network: name of the network that is trained, which ends in K logits.
         class_weights: K numbers, or None for all alike.
+        dice_weight: weight of Dice.
     """
 
-    def __init__(self, network: str = "discriminator", class_weights: list[float] | None = None) -> None:
+    def __init__(
+        self, network: str = "discriminator", class_weights: list[float] | None = None, dice_weight: float = 1.0
+    ) -> None:
         self.network = network
         self.class_weights = class_weights
+        self.dice_weight = dice_weight
+        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return ``loss``."""
-        image, label = batch[LABELLED][IMAGE], batch[LABELLED][LABEL]
-        return {"loss": labelled_loss(networks[self.network](image), label, self.class_weights)}
+        """Return ``loss`` and its parts ``cross_entropy`` and ``dice``."""
+        label = batch[LABELLED][LABEL]
+        logits = networks[self.network](batch[LABELLED][IMAGE]).float()
+        terms = {"cross_entropy": labelled_loss(logits, label, self.class_weights), "dice": self.dice(logits, label)}
+        return {"loss": terms["cross_entropy"] + self.dice_weight * terms["dice"], **terms}
 
 
 class DiscriminatorObjective:
