@@ -22,7 +22,10 @@ from .machine import describe_machine, load, measured_rates
 from .page import page, table
 from .side_by_side import QUICK, ROOT, Size
 
-MEASUREMENTS = ("start_up", "resources", "training_step", "data_pipeline", "inference")
+MEASUREMENTS = (
+    *("start_up", "resources", "training_step", "data_pipeline", "inference"),
+    *("tissue_training", "tissue_inference"),
+)
 RESULTS = ROOT / "docs" / "results" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -46,7 +49,9 @@ def main(only: Any = "", quick: bool = False, pairs: int = 5, folder: str = "", 
         os.environ["OMP_NUM_THREADS"] = "1"
     rates = measured_rates(quick, time.process_time if clock == "cpu" else time.perf_counter)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() and not quick else {}
-    results = {"machine": describe_machine(rates), "measured": results.get("measured", {})}
+    # The page's machine is that of the measurements on all its threads.
+    machine = results["machine"] if results and clock == "cpu" else describe_machine(rates)
+    results = {"machine": machine, "measured": results.get("measured", {})}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(folder or temporary).resolve()
         place.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def main(configs: list[str], overrides: dict[str, Any]) -> None:
     watched = _Watched(network)
     answers = sys.stdout
     sys.stdout = sys.stderr  # what libraries print must not mix with the answers
-    print(json.dumps({"resident_mib": _status("VmRSS")}), file=answers, flush=True)
+    print(json.dumps({"resident_mib": status("VmRSS")}), file=answers, flush=True)
     for line in sys.stdin:
         watched.keep, watched.seconds = line.strip() == "keep", 0.0
         wall, cpu = time.perf_counter(), time.process_time()
@@ -41,7 +41,7 @@ def main(configs: list[str], overrides: dict[str, Any]) -> None:
         else:
             evaluator.run()
         found |= {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "network": watched.seconds}
-        print(json.dumps({**found, "peak_mib": _status("VmHWM")}), file=answers, flush=True)
+        print(json.dumps({**found, "peak_mib": status("VmHWM")}), file=answers, flush=True)
 
 
 class _Watched:
@@ -84,7 +84,7 @@ class _Watched:
         return {"operations": float(counter.get_total_flops()), "bytes": float(moved[0])}
 
 
-def _status(name: str) -> float:
+def status(name: str) -> float:
     """One of the kernel's figures about this process, in MiB."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return float(next(line for line in lines if line.startswith(name)).split()[1]) / 1024

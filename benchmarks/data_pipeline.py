@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,50 +24,61 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
     torch.set_num_threads(1)
     try:
         for name in ("reference", "paper"):
-            drawn, reading = _pipeline(name, data, size)
-            rows.append(_against_step(name, drawn, eaten, threads))
+            drawn, reading = _slices(name, data, size)
+            what = f"data, {name}: slices from the cache, augmented, collated"
+            rows.append(against_step(what, "slices/s a core", drawn, eaten, threads))
             rows.append(figure(f"reading a subject for the cache, {name}: one core", "s", reading))
     finally:
         torch.set_num_threads(threads)
     return rows
 
 
-def _against_step(name: str, drawn: Spread, eaten: float, threads: int) -> Row:
+def against_step(what: str, unit: str, drawn: Spread, eaten: float, threads: int) -> Row:
+    """A row about what is prepared against what the paper configuration's step eats."""
     ratio = drawn.median / eaten
     return Row(
-        f"data, {name}: slices from the cache, augmented, collated", "slices/s a core", drawn,
-        f"what the paper configuration's step eats on {threads} cores", Spread.of([eaten]), ratio,
+        what, unit, drawn, f"what the paper configuration's step eats on {threads} cores", Spread.of([eaten]), ratio,
         f"at least {LIMIT:g} times", ratio >= LIMIT, "a GPU that eats more needs more workers",
     )  # fmt: skip
 
 
-def _pipeline(name: str, data: Path, size: Size) -> tuple[Spread, Spread]:
-    """Slices a second from a cached volume, and the seconds of reading it."""
+def _slices(name: str, data: Path, size: Size) -> tuple[Spread, Spread]:
     overrides: dict[str, Any] = {"dataset_dir": str(data)}
     overrides |= (
         {"slice_size": [32, 32], "crop_to_head": {"_target_": "Identityd", "keys": "image"}} if size.toy else {}
     )
     parser = parsed(name, size, **overrides)
     parser["train#dataset#data#section"] = "test"
-    items = parser.get_parsed_content("train#dataset#data")
-    steps = parser.get_parsed_content("train#preprocessing").transforms
-    slices, fixed = steps[-1], steps[:-1]  # what is drawn anew each time, and what the cache holds
+    item = parser.get_parsed_content("train#dataset#data")[0]
+    transforms = parser.get_parsed_content("train#preprocessing").transforms
+    return pipeline([(item, transforms)], int(parser["slices_per_volume"]), size)
 
-    def read() -> Any:
-        item = dict(items[0])
+
+def pipeline(kinds: Sequence[tuple[Any, Sequence[Any]]], per_volume: int, size: Size) -> tuple[Spread, Spread]:
+    """Samples a second from a cached volume, and the seconds of reading it.
+
+    Args:
+        kinds: of what a sample consists: a subject and its transforms, the last of which is drawn anew each time.
+        per_volume: samples that are drawn at a time.
+        size: how much is measured.
+    """
+    from monai.data.utils import list_data_collate
+
+    def read(item: Any, fixed: Sequence[Any]) -> Any:
         for step in fixed:
             item = step(item)
         return item
 
-    item = read()
-    from monai.data.utils import list_data_collate
-
+    held = [read(dict(item), transforms[:-1]) for item, transforms in kinds]  # what the cache holds
     repeats = 1 if size.toy else 20
-    count = repeats * int(parser["slices_per_volume"])
 
     def draw() -> None:
-        list_data_collate([part for _ in range(repeats) for part in slices(item)])
+        for (_, transforms), item in zip(kinds, held, strict=True):
+            list_data_collate([part for _ in range(repeats) for part in transforms[-1](item)])
 
-    drawn, reading = in_turn([seconds(draw, size), seconds(read, size)], size.pairs)
+    first, transforms = kinds[0]
+    acts = [seconds(draw, size), seconds(lambda: read(dict(first), transforms[:-1]), size)]
+    drawn, reading = in_turn(acts, size.pairs)
+    count = repeats * per_volume
     per_second = Spread(count / drawn.median, count / drawn.most, count / drawn.least, drawn.n)
     return per_second, reading

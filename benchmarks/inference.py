@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +16,75 @@ from .machine import Rates
 from .side_by_side import ROOT, Row, Size, Spread, at_most, in_turn, seconds, simulated_case
 
 CONFIGS = ROOT / "bundles" / "segan_transfer" / "configs"
-OURS = {
-    "reference": (["inference.json"], 0.25, 0.25),
-    "paper's width": (["inference.json", "variants/paper.json"], 0.7, 0.7),
-}
-OVERRIDES = {"bundle_root": str(CONFIGS.parent), "device": "$torch.device('cpu')"}
-PEER = "MONAI's SegResNet bundle configuration"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the comparison.
+
+    Args:
+        name: what it is called in the table.
+        configs: files of an inference, overlays last.
+        toy: options that make it small, to see in seconds that all runs.
+        bundle: the bundle's folder; empty for one that is none.
+        time: what its time may be of the peer's; None where there is no goal.
+        memory: likewise of the peak memory.
+    """
+
+    name: str
+    configs: Sequence[Path]
+    toy: dict[str, Any]
+    bundle: str = ""
+    time: float | None = None
+    memory: float | None = None
+
+
+def ours(name: str, configs: Path, files: Sequence[str], toy: dict[str, Any], *goals: float) -> Side:
+    """A side that is a bundle of ours."""
+    return Side(name, [configs / file for file in files], toy, str(configs.parent), *goals)
+
+
+SIDES = [
+    ours("reference", CONFIGS, ["inference.json"], {"width": 4}, 0.25, 0.25),
+    ours("paper's width", CONFIGS, ["inference.json", "variants/paper.json"], {"width": 4}, 0.7, 0.7),
+]
+PEER = Side(
+    "MONAI's SegResNet bundle configuration",
+    [ROOT / "benchmarks" / "segresnet.json"],
+    {"init_filters": 8, "roi_size": [48, 48, 32]},
+)
 
 
 def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
-    """Time and memory of both configurations against the peer, in turn; then the share outside the network."""
-    data = simulated_case(folder, size)
-    sides = {name: ([str(CONFIGS / file) for file in files], OVERRIDES) for name, (files, _, _) in OURS.items()}
-    workers = {name: Worker(*side, folder, data, size) for name, side in sides.items()}
-    peer = Worker([str(ROOT / "benchmarks" / "segresnet.json")], {}, folder, data, size)
-    acts = [lambda worker=worker: worker.ask("case")[size.clock] for worker in (*workers.values(), peer)]
-    *times, theirs = in_turn(acts, size.pairs)
+    """Both configurations on a case of four contrasts."""
+    return measure_sides(SIDES, PEER, simulated_case(folder, size), folder, size, rates)
+
+
+def measure_sides(sides: list[Side], peer: Side, data: Path, folder: Path, size: Size, rates: Rates) -> list[Row]:
+    """Time and memory of our sides against the peer, in turn; then the share outside the network."""
+    workers = [Worker(side, folder, data, size) for side in (*sides, peer)]
+    acts = [lambda worker=worker: worker.ask("case")[size.clock] for worker in workers]
+    times = in_turn(acts, size.pairs)
     rows: list[Row] = []
-    for (name, worker), ours in zip(workers.items(), times, strict=True):
-        rows += _against_peer(name, worker, peer, ours, theirs)
-    for worker in (*workers.values(), peer):
+    for worker, spent in zip(workers[:-1], times, strict=False):
+        rows += _against_peer(worker, workers[-1], spent, times[-1])
+    for worker in workers:
         worker.close()
     reading = _unpacking(data, size)
-    for name, side in sides.items():
-        rows += _outside(name, Worker(*side, folder, data, size), size, reading, rates)
+    for side in sides:
+        rows += _outside(Worker(side, folder, data, size), size, reading, rates)
     return rows
 
 
 class Worker:
     """One side's process."""
 
-    def __init__(self, configs: list[str], overrides: dict[str, Any], folder: Path, data: Path, size: Size) -> None:
-        shrink = {"width": 4} if "segan" in configs[0] else {"init_filters": 8, "roi_size": [48, 48, 32]}
-        options = {**overrides, "dataset_dir": str(data), "output_dir": str(folder / "out"), "handlers": []}
-        options |= shrink if size.toy else {}
+    def __init__(self, side: Side, folder: Path, data: Path, size: Size) -> None:
+        self.side = side
+        options = {"dataset_dir": str(data), "output_dir": str(folder / "out"), "handlers": []}
+        options |= {"bundle_root": side.bundle, "device": "$torch.device('cpu')"} if side.bundle else {}
+        options |= side.toy if size.toy else {}
+        configs = [str(config) for config in side.configs]
         words = [sys.executable, "-m", "benchmarks.case_worker", json.dumps(configs), json.dumps(options)]
         self.process = subprocess.Popen(
             words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -77,16 +114,17 @@ class Worker:
         self.process.wait()
 
 
-def _against_peer(name: str, worker: Worker, peer: Worker, ours: Spread, theirs: Spread) -> list[Row]:
-    _, time_goal, memory_goal = OURS[name]
-    first, second = (Spread.of([side.last["peak_mib"]]) for side in (worker, peer))
+def _against_peer(worker: Worker, peer: Worker, spent: Spread, theirs: Spread) -> list[Row]:
+    side, against = worker.side, peer.side.name
+    first, second = (Spread.of([each.last["peak_mib"]]) for each in (worker, peer))
     base = f"importing and building alone takes {worker.resident:.0f} MiB here, {peer.resident:.0f} MiB there"
-    what = f"case, file to file, {name}: peak memory of the process"
-    memory = at_most(what, "MiB", first, PEER, second, memory_goal, base)
-    return [at_most(f"case, file to file, {name}: time", "s", ours, PEER, theirs, time_goal), memory]
+    what = f"case, file to file, {side.name}"
+    memory = at_most(f"{what}: peak memory of the process", "MiB", first, against, second, side.memory, base)
+    return [at_most(f"{what}: time", "s", spent, against, theirs, side.time), memory]
 
 
-def _outside(name: str, worker: Worker, size: Size, reading: float, rates: Rates) -> list[Row]:
+def _outside(worker: Worker, size: Size, reading: float, rates: Rates) -> list[Row]:
+    name = worker.side.name
     worker.ask("keep")
     count = worker.ask("count")
     acts = [lambda word=word: worker.ask(word)[size.clock] for word in ("case", "network")]
@@ -95,7 +133,7 @@ def _outside(name: str, worker: Worker, size: Size, reading: float, rates: Rates
     floor = max(count["operations"] / rates.operations, count["bytes"] / rates.bytes)
     bound = "operations" if floor == count["operations"] / rates.operations else "bytes"
     note = (
-        f"unpacking the four files alone is {reading / bare.median:.2f} of the network's time, "
+        f"unpacking the files alone is {reading / bare.median:.2f} of the network's time, "
         f"the rest {max(0.0, (whole.median - bare.median - reading) / bare.median):.2f}"
     )
     told = (

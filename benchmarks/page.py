@@ -12,6 +12,8 @@ TITLES = {
     "training_step": "A training step",
     "data_pipeline": "Preparing slices",
     "inference": "Labelling a case",
+    "tissue_training": "Tissues: training",
+    "tissue_inference": "Tissues: labelling a head",
 }
 
 
@@ -30,10 +32,9 @@ def page(results: dict[str, Any]) -> str:
     for name, found in results["measured"].items():
         low, high = found["load"]
         lines += ["", f"## {TITLES[name]}", "", *table(found["rows"])]
-        lines += [
-            "",
-            f"Measured on {found['when']}; load average {low} before, {high} after (one process a core is full).",
-        ]
+        clock = ", processor time on one thread" if found.get("clock") == "cpu" else ""
+        told = f"Measured on {found['when']}{clock}; load average {low} before, {high} after"
+        lines += ["", f"{told} (one process a core is full)."]
     return "\n".join([*lines, "", NOTES.read_text(encoding="utf-8").strip(), ""])
 
 

@@ -73,7 +73,7 @@ def cohort_of(brats_cohort, iseg_cohort):
     def find(bundle: Path) -> Path:
         metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
         labels = set(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
-        return iseg_cohort if {"CSF", "GM", "WM"} <= labels else brats_cohort
+        return iseg_cohort if "white matter" in labels else brats_cohort
 
     return find
 

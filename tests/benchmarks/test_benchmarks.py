@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from benchmarks.__main__ import MEASUREMENTS
 from benchmarks.machine import Rates
 from benchmarks.page import number, page, table
@@ -64,6 +65,27 @@ def test_two_loops_train_the_same_network():
         change = (ours - before[name][key]).norm()
         assert change > 0
         assert (ours - plain).norm() < 0.02 * change, f"{name}.{key}"
+
+
+def test_two_loops_train_the_same_tissue_networks(monkeypatch):
+    """As above, with one noise throughout and without dropout."""
+    from benchmarks.tissue_training import two_loops
+
+    loops = two_loops("reference", QUICK, 2)
+    for network in (*loops.networks.values(), *loops.copies.values()):
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Dropout3d):
+                layer.p = 0.0
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.linspace(0, 1, shape[-1]).expand(*shape).clone())
+    before = {name: copy.deepcopy(network.state_dict()) for name, network in loops.networks.items()}
+    loops.ours()
+    loops.plain()
+    for name in ("discriminator", "generator", "refiner"):
+        ours, plain = (networks[name].state_dict() for networks in (loops.networks, loops.copies))
+        change = sum((ours[key] - before[name][key]).norm() for key in ours)
+        assert change > 0
+        assert sum((ours[key] - plain[key]).norm() for key in ours) < 0.02 * change, name
+    assert all(torch.equal(value, before["coarse"][key]) for key, value in loops.copies["coarse"].state_dict().items())
 
 
 @pytest.mark.parametrize(

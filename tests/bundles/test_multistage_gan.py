@@ -314,7 +314,9 @@ def test_metadata_describes_the_network(bundle, monkeypatch):
     assert list(channels.values()) == parser("inference.json")["contrasts"]
     tissues = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
     regions = parser("inference.json", "evaluate.json")["score#regions"]
-    assert {"background": 0, **regions} == {name: int(code) for code, name in tissues.items()}
+    names = {"CSF": "cerebro-spinal fluid", "GM": "gray matter", "WM": "white matter"}  # viewers know their colours
+    expected = {"background": 0, **{names[region]: code for region, code in regions.items()}}
+    assert {name: int(code) for code, name in tissues.items()} == expected
 
 
 def test_papers_sizes_are_those_of_the_method():

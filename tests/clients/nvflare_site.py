@@ -1,6 +1,7 @@
 """What each site of an NVFlare federation runs: MONAI's client around the bundle that lies there."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def main() -> None:
     root = next((home / "bundle").iterdir())
     sys.path.insert(0, str(root))
     options = {"dataset_dir": str(home / "data"), "bundle_root": str(root), "val_interval": 1, "tensorboard": False}
+    known = json.loads((root / "configs" / "train.json").read_text())  # of two rounds one is for the networks after G1
+    options |= {key: value for key, value in {"coarse_epochs": 1, "patches_per_epoch": 16}.items() if key in known}
     algo = MonaiAlgo(str(root), send_weight_diff=False, train_kwargs=dict(options), eval_kwargs=dict(options))
     algo.initialize()
     while flare.is_running():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from found_bundles import BUNDLES
+from found_bundles import BUNDLES, with_weights
 
 from ganglion.sharing.alone import variants_alone
 from ganglion.sharing.pack import pack
@@ -122,7 +123,7 @@ def app(request, python, cohort_of, tmp_path_factory):
     source, variant = request.param
     folder = tmp_path_factory.mktemp("label") / "app"
     shutil.copytree(python.parents[1] / "monailabel" / "sample-apps" / "monaibundle", folder)
-    packed = pack(source, folder.parent, variant=variant)
+    packed = pack(with_weights(source, folder.parent / "untrained"), folder.parent, variant=variant)
     root = unpack(packed.path, folder / "model").folder
     if '"unlabeled"' in (root / "configs" / "train.json").read_text():  # MONAI Label hands out what is labelled only
         shutil.copytree(cohort_of(root), root / "data")
@@ -169,6 +170,19 @@ def test_it_is_listed(server, bundle):
     metadata = json.loads((bundle.root / "configs" / "metadata.json").read_text())
     assert found["models"][bundle.name]["version"] == metadata["version"]
     assert found["trainers"][bundle.name]
+
+
+def test_what_is_told_apart_has_names_and_colours(server, bundle, python):
+    """A bundle gives names; the plugin for 3D Slicer has a colour for those of its list, and takes any for others."""
+    named = json.loads(server.ask("GET", "/info/"))["models"][bundle.name]["labels"]
+    channels = json.loads((bundle.root / "configs" / "metadata.json").read_text())
+    channels = channels["network_data_format"]["outputs"]["pred"]["channel_def"]
+    assert named == {name.lower(): int(code) for code, name in channels.items() if name.lower() != "background"}
+    if len(named) == 1:
+        return
+    (known,) = python.parents[1].glob("monailabel/plugins/slicer/**/labelcolors.py")
+    colours = runpy.run_path(str(known))["GenericAnatomyColors"]
+    assert len({colours[name] for name in named}) == len(named)
 
 
 def test_label_comes_back_on_the_images_grid_whatever_contrast_is_open(server, bundle, studies, tmp_path):

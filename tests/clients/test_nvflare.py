@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from found_bundles import BUNDLES
+from found_bundles import BUNDLES, with_weights
 
 from ganglion.sharing.pack import pack
 from ganglion.sharing.unpack import unpack
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(3000)]
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
 def test_two_sites_average_what_they_trained(bundle, environment, cohort_of, tmp_path):
     python = environment("nvflare")
-    packed = pack(bundle, tmp_path)
+    packed = pack(with_weights(bundle, tmp_path / "untrained"), tmp_path)
     for number in (1, 2):
         home = tmp_path / "sites" / f"site-{number}"
         root = unpack(packed.path, home / "bundle").folder

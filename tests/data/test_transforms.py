@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Invertd, Spacingd
+from monai.transforms import AsDiscreted, Invertd, Spacingd
 
-from ganglion.data import ResampleSpacingd, ScaleBrainIntensityd
+from ganglion.data import LikeliestCoded, ResampleSpacingd, ScaleBrainIntensityd
 from ganglion.errors import InputError
+
+ARGMAX = AsDiscreted("pred", argmax=True)
 
 
 def image(seed=0, channels=2, shape=(8, 9, 10)):
@@ -86,3 +88,16 @@ def test_integers_and_negative_values():
 def test_percentiles_are_judged():
     with pytest.raises(InputError, match="found lower 99 and upper 1"):
         ScaleBrainIntensityd("image", 99, 1)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 2, 1)])
+def test_likeliest_code_is_monais(axes):
+    """With ties, of which the first counts, whatever the order in memory."""
+    values = image(channels=4).round(decimals=-1).permute(axes)
+    assert (values[0] == values[1]).any()
+    ours, theirs = (transform({"pred": values})["pred"] for transform in (LikeliestCoded("pred"), ARGMAX))
+    assert torch.equal(ours.as_tensor(), theirs.as_tensor())
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    assert torch.equal(ours.affine, theirs.affine)
+    assert torch.equal(LikeliestCoded("pred")({"pred": values.as_tensor()})["pred"], ours.as_tensor())

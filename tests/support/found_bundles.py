@@ -1,5 +1,7 @@
 """The bundles of the repository, for tests that every bundle gets by existing."""
 
+import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -16,3 +18,27 @@ def network_of(bundle: Path) -> torch.nn.Module:
     network = parser.get_parsed_content("network_def").eval()
     network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
     return network
+
+
+def with_weights(bundle: Path, folder: Path) -> Path:
+    """The bundle itself, or, where nobody has trained it yet, a copy of it in `folder` with random weights."""
+    if (bundle / "models" / "model.pt").exists():
+        return bundle
+    copy = folder / bundle.name
+    if copy.exists():
+        return copy
+    shutil.copytree(bundle, copy, ignore=shutil.ignore_patterns("runs", "eval", "data"))
+    parser = ConfigParser()
+    parser.read_config(str(copy / "configs" / "train.json"))
+    parser["bundle_root"] = str(copy)
+    for key, of in [("weights", "network_def"), *((f"{name[:-4]}_weights", name) for name in _definitions(copy))]:
+        if key in parser:
+            target = Path(parser.get_parsed_content(key))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(parser.get_parsed_content(of).state_dict(), target)
+    return copy
+
+
+def _definitions(bundle: Path) -> list[str]:
+    content = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
+    return [name for name in content if name.endswith("_def") and name != "network_def"]

@@ -18,6 +18,7 @@ _HOMES = {
     "LoadLabeld": "loading",
     "PlainCompose": "plain",
     "CropToHeadd": "transforms",
+    "LikeliestCoded": "transforms",
     "SaveVolumed": "saving",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",

@@ -108,8 +108,9 @@ def resample_axes(image: torch.Tensor, map_: np.ndarray, shape: Sequence[int], p
     """
     steps = _positions(map_, image.shape[1:], shape)
     result = torch.empty((len(image), *shape), dtype=torch.float32)
-    # The axis that shrinks most goes first and the one that grows most last: the fewest values between.
-    order = sorted(range(3), key=lambda axis: shape[axis] / image.shape[axis + 1])
+    # The axis that shrinks most goes first and the one that grows most last: the fewest values between. Of axes that
+    # are alike the one that is contiguous goes first: planes are copied several times faster than single values.
+    order = sorted(range(3), key=lambda axis: (round(shape[axis] / image.shape[axis + 1], 1), -axis))
     for source, target in zip(image, result, strict=True):
         values = source
         for axis in order[:2]:

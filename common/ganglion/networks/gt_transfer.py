@@ -80,7 +80,7 @@ class TransferGenerator(nn.Module):
         self.decoder = Decoder(in_channels, width, boundary, 8 * width if gt_layer else 0, spatial_dims)
         draw_by_fan_in(self)
         with torch.no_grad():
-            self.decoder.out.weight.mul_(0.25)  # first images lie where tanh has a gradient
+            self.decoder.out.weight.data.mul_(0.25)  # first images lie where tanh has a gradient
 
     def forward(
         self, image: torch.Tensor, tissues: torch.Tensor, noise: torch.Tensor

@@ -123,7 +123,7 @@ class DiscriminatorObjective:
             the two terms on unlabelled and generated images; `unlabelled_weight` is then the weight of its loss.
         penalty_weight: of the gradient penalty, used with ``wasserstein_gp``.
         drift_weight: of s^2 on labelled and unlabelled images, which holds the level of the logits.
-        dice_weight: of Dice on labelled images, beside the cross-entropy: for a discriminator that is the one to label.
+        dice_weight: of Dice on labelled images, for a discriminator that labels or teaches; the paper has none.
     """
 
     def __init__(
@@ -161,12 +161,12 @@ class DiscriminatorObjective:
         terms = {"labelled": labelled_loss(ours, label, self.class_weights)}
         terms |= self._adversary(discriminator, (ours, label), unlabelled, theirs, generated, fakes)
         loss = self.labelled_weight * terms["labelled"] + terms.pop("adversarial_loss")
-        if self.drift_weight:
-            terms["drift"] = drift_penalty(torch.cat([ours, theirs]))
-            loss = loss + self.drift_weight * terms["drift"]
         if self.dice_weight:
             terms["dice"] = self.dice(ours.float(), label)
             loss = loss + self.dice_weight * terms["dice"]
+        if self.drift_weight:
+            terms["drift"] = drift_penalty(torch.cat([ours, theirs]))
+            loss = loss + self.drift_weight * terms["drift"]
         scores = {"score_real": logit_drift(theirs), "score_generated": logit_drift(fakes)}
         return {"loss": loss, **terms, **scores}
 
@@ -236,9 +236,9 @@ class GeneratorObjective:
         terms: dict[str, Tensor] = {}
         if self.feature_weight or self.adversarial_weight:
             codes = batch[LABELLED][LABEL] if labelled else None
-            real, weights = batch[UNLABELLED][IMAGE], (self.feature_weight, self.adversarial_weight)
-            terms = against(
-                networks["discriminator"], real, generated, *weights, self.feature_norm, self.adversary, codes
+            real, asked = batch[UNLABELLED][IMAGE], (self.feature_weight, self.adversarial_weight)
+            terms |= against(
+                networks["discriminator"], real, generated, asked, self.feature_norm, self.adversary, codes
             )
         if self.diversity_weight:
             other_noise = self.generate.noise(image)
@@ -259,8 +259,7 @@ def against(
     discriminator: Any,
     real: Tensor,
     generated: Tensor,
-    feature_weight: float,
-    adversarial_weight: float,
+    weights: tuple[float, float],
     feature_norm: str = "l2",
     adversary: str = K_PLUS_1,
     codes: Tensor | None = None,
@@ -271,12 +270,12 @@ def against(
         discriminator: a network with ``with_features``, frozen.
         real: real images.
         generated: generated ones.
-        feature_weight: of feature matching.
-        adversarial_weight: of the adversarial term.
+        weights: of feature matching and of the adversarial term.
         feature_norm: see :func:`feature_matching`.
         adversary: see :class:`GeneratorObjective`.
         codes: for ``auxiliary_classifier``: the classes that the images were generated for.
     """
+    feature_weight, adversarial_weight = weights
     logits, features = discriminator.with_features(generated)
     terms = {}
     if feature_weight:

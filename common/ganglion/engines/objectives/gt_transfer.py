@@ -129,15 +129,15 @@ class TransferObjective:
             weights["edges"] = self.edge_weight
         asked = {"features": self.feature_weight, "adversarial": self.adversarial_weight}
         if any(asked.values()):
-            real = batch[UNLABELLED][IMAGE]
-            terms |= against(networks["discriminator"], real, generated, *asked.values(), self.feature_norm)
+            real, pair = batch[UNLABELLED][IMAGE], (self.feature_weight, self.adversarial_weight)
+            terms |= against(networks["discriminator"], real, generated, pair, self.feature_norm)
         loss = torch.stack([{**weights, **asked}[name] * value for name, value in terms.items()]).sum()
         if len(chosen):
             at = slice(len(image) - len(chosen), len(image))
-            pair = (made[at].float(), again[chosen])
-            terms["code_effect"] = (pair[0] - pair[1]).detach().abs().mean()
+            other, same = made[at].float(), again[chosen]
+            terms["code_effect"] = (other - same).detach().abs().mean()
             if self.diversity_weight:
-                terms["diversity"] = mode_seeking(noise[at], noise[len(image) :][chosen], *pair)
+                terms["diversity"] = mode_seeking(noise[at], noise[len(image) :][chosen], other, same)
                 loss = loss + self.diversity_weight * terms["diversity"]
         return {"loss": loss, **terms}
 
