@@ -79,8 +79,7 @@ class TransferGenerator(nn.Module):
         self.boundary = BoundaryNetwork(width, spatial_dims) if boundary else None
         self.decoder = Decoder(in_channels, width, boundary, 8 * width if gt_layer else 0, spatial_dims)
         draw_by_fan_in(self)
-        with torch.no_grad():
-            self.decoder.out.weight.data.mul_(0.25)  # first images lie where tanh has a gradient
+        self.decoder.calm()
 
     def forward(
         self, image: torch.Tensor, tissues: torch.Tensor, noise: torch.Tensor
@@ -212,6 +211,12 @@ class Decoder(nn.Module):
             self.levels.append(GTBlock(inside + outside * boundary, outside, code_size, spatial_dims))
         self.act = nn.LeakyReLU(SLOPE)
         self.out = CONVOLUTIONS[spatial_dims](width, out_channels, kernel_size=3, padding=1)
+
+    @torch.no_grad()
+    def calm(self) -> None:
+        """Let first images lie where tanh has a gradient."""
+        for kernel in self.out.parameters():
+            kernel.mul_(0.25)
 
     def forward(
         self,
