@@ -81,14 +81,22 @@ def test_files_are_a_data_set_on_one_grid_and_the_same_again(tmp_path):
     assert (folders[0] / "synthetic-a" / "synthetic-a_T2.nii.gz").read_bytes() == again != other
 
 
-def test_a_picture_is_asked_for_with_what_it_shows(tmp_path):
+def test_a_picture_is_written_of_what_it_shows(tmp_path, monkeypatch):
     asked = []
-    made(tmp_path / "out", "vector", show=lambda path, panels: asked.append((path.name, panels)))
-    assert [name for name, _ in asked] == ["synthetic-a.png", "synthetic-b.png"]
+    monkeypatch.setattr("ganglion.engines.synthesis.write_synthesis_picture", lambda *given: asked.append(given))
+    made(tmp_path / "out", "vector")
+    assert [path.name for path, _ in asked] == ["synthetic-a.png", "synthetic-b.png"]
     panels = asked[0][1]
     assert list(panels) == ["input", "own code", "code swapped", "difference"]
     assert {values.shape for values in panels.values()} == {(12, 10)}
     assert np.allclose(panels["difference"], panels["code swapped"] - panels["own code"])
+    made(tmp_path / "bare", "vector", pictures=False)
+    assert len(asked) == 2
+
+
+def test_weights_are_loaded_or_missed_by_name(tmp_path):
+    with pytest.raises(InputError, match="gone.pt: no such file, expected weights of network"):
+        made(tmp_path / "out", "vector", weights=tmp_path / "gone.pt")
 
 
 def test_what_cannot_be_made_is_said(tmp_path):

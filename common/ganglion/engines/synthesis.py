@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from ..data.nifti import write_volume
 from ..errors import InputError
 from ..keys import IMAGE, LABEL, SUBJECT, TISSUES
 from ..losses import one_hot
+from .handlers.load_weights import LoadWeights
+from .synthesis_picture import write_synthesis_picture
 
 logger = logging.getLogger(__name__)
 
 EMPTY = -1.0  # of images beside the head
 SCALE = 1000.0  # of the intensities written: 1 to 1000 in the head, 0 beside it
-
-Show = Callable[[Path, Mapping[str, np.ndarray]], Any]
 
 
 class SubjectSynthesis:
@@ -49,7 +49,8 @@ class SubjectSynthesis:
         overlap: share of a window that overlaps with the next one along each axis.
         seed: of the noise.
         device: where the network runs.
-        show: called with a file and the panels of a picture, (X, Y) slices by title; None draws nothing.
+        weights: file of the generator's weights; None leaves them as they are.
+        pictures: whether a picture is written beside each subject.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class SubjectSynthesis:
         overlap: float = 0.5,
         seed: int = 0,
         device: torch.device | str = "cpu",
-        show: Show | None = None,
+        weights: str | Path | None = None,
+        pictures: bool = True,
     ) -> None:
         self.network: Any = network
         self.dataset = dataset
@@ -71,7 +73,8 @@ class SubjectSynthesis:
         self.contrasts = list(contrasts)
         self.seed = seed
         self.device = torch.device(device)
-        self.show = show
+        self.weights = weights
+        self.pictures = pictures
         self.inferer = SlidingWindowInferer(roi_size, sw_batch_size, overlap, mode="gaussian", cval=EMPTY)
 
     def run(self) -> Path:
@@ -84,6 +87,7 @@ class SubjectSynthesis:
             )
         if self.output_dir.exists() and any(self.output_dir.iterdir()):
             raise InputError(f"{self.output_dir}: found files in it, expected a new or empty folder; name another one.")
+        LoadWeights(self.weights, self.network).load()
         self.network.eval()
         entries = [self._write(self.dataset[k], self.dataset[(k + 1) % number], k) for k in range(number)]
         content = {
@@ -117,8 +121,8 @@ class SubjectSynthesis:
             write_volume(self.output_dir / file, values.round().numpy().astype(np.int16), affine)
         codes = _plain(label)[0].numpy().astype(np.uint8)
         write_volume(folder / f"{name}_label.nii.gz", codes, affine)
-        if self.show is not None:
-            self.show(folder / f"{name}.png", _panels(_plain(image), same, made, codes))
+        if self.pictures:
+            write_synthesis_picture(folder / f"{name}.png", _panels(_plain(image), same, made, codes))
         return {SUBJECT: name, IMAGE: files, LABEL: f"{name}/{name}_label.nii.gz"}
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engines.handlers.checkpoint import write_atomically
+from .handlers.checkpoint import write_atomically
 
 PANEL = 2.2  # width in inches
 HEAD = 0.3  # room for the titles, in inches

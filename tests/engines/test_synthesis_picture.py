@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganglion.reports import write_synthesis_picture
+from ganglion.engines.synthesis_picture import write_synthesis_picture
 
 
 @pytest.fixture
