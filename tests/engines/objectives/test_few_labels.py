@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.losses import DiceLoss
 
 from ganglion.engines.objectives.few_labels import (
     DiscriminatorObjective,
@@ -134,10 +135,13 @@ def test_without_a_coarse_network_the_generator_sees_the_image_alone(batch, gene
     assert set(terms) == {"loss", "features", "adversarial", "diversity"}
 
 
-def test_supervised_is_cross_entropy_on_labels_alone(networks, batch):
-    terms = SupervisedObjective()({"discriminator": networks["discriminator"]}, {"labelled": batch["labelled"]})
-    logits = networks["discriminator"](batch["labelled"]["image"])
-    assert terms["loss"].item() == pytest.approx(labelled_loss(logits, batch["labelled"]["label"]).item())
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_supervised_is_cross_entropy_and_dice_on_labels_alone(networks, batch, weight):
+    given = {"discriminator": networks["discriminator"]}
+    terms = SupervisedObjective(dice_weight=weight)(given, {"labelled": batch["labelled"]})
+    logits, label = networks["discriminator"](batch["labelled"]["image"]), batch["labelled"]["label"]
+    dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)(logits, label)
+    assert terms["loss"].item() == pytest.approx((labelled_loss(logits, label) + weight * dice).item())
 
 
 def test_a_generator_without_any_term_is_refused(generate):

@@ -138,12 +138,13 @@ def test_the_discriminator_learns_from_such_images_with_the_papers_weights(netwo
 
 def test_mode_seeking_reaches_a_generator_that_ignores_what_it_is_told(batch, generate):
     networks = make_networks()
+    layer = networks["generator"].decoder.levels[2].second.modulated.scale_and_shift
+    torch.nn.init.normal_(layer.weight, std=1e-3)  # two images that are the very same have no gradient
     alone = TransferObjective(generate, 0.0, 0.0, 1e-9, 0.0, diversity_weight=1.0)
     terms = alone(networks, batch)
-    assert terms["diversity"].item() == pytest.approx(20, rel=0.01)  # twice the cap: both images are the same
+    assert 19 < terms["diversity"].item() < 20  # twice the cap where both images are the same
     terms["loss"].backward()
-    layer = networks["generator"].decoder.bottom.first.modulated.scale_and_shift
-    assert layer.weight.grad.abs().max() > 1e-3
+    assert layer.weight.grad.abs().max() > 1e-2
     assert "diversity" not in TransferObjective(generate)(networks, batch)
 
 
