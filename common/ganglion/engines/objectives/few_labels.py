@@ -117,6 +117,7 @@ class DiscriminatorObjective:
             the two terms on unlabelled and generated images; `unlabelled_weight` is then the weight of its loss.
         penalty_weight: of the gradient penalty, used with ``wasserstein_gp``.
         drift_weight: of s^2 on labelled and unlabelled images, which holds the level of the logits.
+        dice_weight: of Dice on labelled images, for a discriminator that labels or teaches; the paper has none.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class DiscriminatorObjective:
         adversary: str = K_PLUS_1,
         penalty_weight: float = 10.0,
         drift_weight: float = 0.0,
+        dice_weight: float = 0.0,
     ) -> None:
         self.generate = generate
         self.labelled_weight = labelled_weight
@@ -138,6 +140,8 @@ class DiscriminatorObjective:
         self.adversary = adversary
         self.penalty_weight = penalty_weight
         self.drift_weight = drift_weight
+        self.dice_weight = dice_weight
+        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss``, its parts, and the mean scores of real and of generated images, which should not drift."""
@@ -152,6 +156,9 @@ class DiscriminatorObjective:
         terms = {"labelled": labelled_loss(ours, label, self.class_weights)}
         terms |= self._adversary(discriminator, (ours, label), unlabelled, theirs, generated, fakes)
         loss = self.labelled_weight * terms["labelled"] + terms.pop("adversarial_loss")
+        if self.dice_weight:
+            terms["dice"] = self.dice(ours.float(), label)
+            loss = loss + self.dice_weight * terms["dice"]
         if self.drift_weight:
             terms["drift"] = drift_penalty(torch.cat([ours, theirs]))
             loss = loss + self.drift_weight * terms["drift"]
