@@ -129,11 +129,9 @@ class _PlainStep:
         self, networks: dict[str, torch.nn.Module], optimizers: dict[str, torch.optim.Optimizer], parser: ConfigParser
     ) -> None:
         self.networks, self.optimizers = networks, optimizers
-        self.weight = {
-            name: float(parser[f"{name}_weight"])
-            for name in ("unlabelled", "generated", "drift", "feature", "adversarial", "diversity", "consistency")
-        }
-        self.classes = parser["class_weights"]
+        names = ("unlabelled", "generated", "dice", "drift", "consistency", "feature", "adversarial", "diversity")
+        self.weight = {name: float(parser[f"{name}_weight"]) for name in names}
+        self.classes, self.clip = parser["class_weights"], parser["grad_clip"]
         self.noise_size = int(parser["noise_size"])
         self.ramp = int(parser.get_parsed_content("ramp"))
         self.updates = 0
@@ -152,6 +150,8 @@ class _PlainStep:
             loss = loss_of()
             self.optimizers[name].zero_grad(set_to_none=True)
             loss.backward()
+            if self.clip:
+                torch.nn.utils.clip_grad_norm_(self.networks[name].parameters(), self.clip)
             self.optimizers[name].step()
             losses.append(loss.item())
         return tuple(losses)
@@ -166,6 +166,8 @@ class _PlainStep:
         ours, theirs, fakes = self.networks["discriminator"](torch.cat([image, unlabelled, made])).chunk(3)
         loss = labelled_loss(ours, label, self.classes) + self.weight["unlabelled"] * unlabelled_loss(theirs)
         loss = loss + self.weight["generated"] * generated_loss(fakes)
+        if self.weight["dice"]:
+            loss = loss + self.weight["dice"] * self.dice(ours, label)
         if self.weight["drift"]:
             loss = loss + self.weight["drift"] * drift_penalty(torch.cat([ours, theirs]))
         return loss
