@@ -28,7 +28,7 @@ FROM_NOISE = {"standard_gan", "fm_gan"}
 TRANSFERS = {"transfer", "generator_frozen", "encoders_frozen", "from_infants"}
 OVER_BOTH = {"multi_stage", "last_features", "small", "paper", "adults", "infants", "mrbrains", "transfer"}
 # What the rest of the ablations is made of; the others run with the slow tests.
-QUICKLY = {"unet", "fm_gan", "tissue_map", "stage3", "encoders_frozen", "no_gt_layer", "no_unlabelled"}
+QUICKLY = {"unet", "fm_gan", "tissue_map", "stage3", "no_gt_layer"}
 
 
 @pytest.fixture
