@@ -28,7 +28,7 @@ FROM_NOISE = {"standard_gan", "fm_gan"}
 TRANSFERS = {"transfer", "generator_frozen", "encoders_frozen", "from_infants"}
 OVER_BOTH = {"multi_stage", "last_features", "small", "paper", "adults", "infants", "mrbrains", "transfer"}
 # What the rest of the ablations is made of; the others run with the slow tests.
-QUICKLY = {"unet", "fm_gan", "tissue_map", "stage3", "no_gt_layer"}
+QUICKLY = {"unet", "fm_gan", "stage3"}
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_the_sweep_found_all_variants():
     ("variant", "moves"),
     [
         ("transfer", {"discriminator", "image_encoder", "mapping", "boundary", "decoder"}),
-        ("generator_frozen", {"discriminator"}),
+        pytest.param("generator_frozen", {"discriminator"}, marks=pytest.mark.slow),
         ("encoders_frozen", {"discriminator", "mapping", "boundary", "decoder"}),
     ],
 )

@@ -11,6 +11,9 @@ from ganglion.networks.conditioning import ConditionalInstanceNorm
 from ganglion.networks.gt_transfer import doubled
 
 
+KINDS = ({}, {"boundary": False}, {"gt_layer": False})
+
+
 def count(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
@@ -153,7 +156,10 @@ def test_doubling_is_linear_between_centres_also_in_the_form_for_gpus(axes):
     assert torch.allclose(doubled(features.as_subclass(OnGpu)).as_subclass(torch.Tensor), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("switches", [{}, {"mode": "tissue_map"}, {"boundary": False}, {"gt_layer": False}])
+@pytest.mark.parametrize(
+    "switches",
+    [{"mode": "tissue_map"}, *(pytest.param(each, marks=pytest.mark.slow) for each in KINDS)],
+)
 def test_every_kind_can_be_scripted(switches):
     network, values = awake(**switches), given()
     with torch.no_grad():
