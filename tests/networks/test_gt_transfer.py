@@ -10,7 +10,6 @@ from ganglion.networks import TransferGenerator
 from ganglion.networks.conditioning import ConditionalInstanceNorm
 from ganglion.networks.gt_transfer import doubled
 
-
 KINDS = ({}, {"boundary": False}, {"gt_layer": False})
 
 
