@@ -18,7 +18,7 @@ def test_the_sweep_found_every_table():
     names = {path.stem for path in TABLES if path.parents[1].name == "segan_transfer"}
     assert names == {"table1", "table2", "table3"}
     names = {path.stem for path in TABLES if path.parents[1].name == "multistage_gan"}
-    assert names == {f"table{number}" for number in range(4, 10)} | {"few_labels", "few_labels_adults"}
+    assert names == {f"table{number}" for number in range(4, 10)} | {"few_labels", "few_labels_adults", "adversary"}
     names = {path.stem for path in TABLES if path.parents[1].name == "gt_transfer"}
     assert names == {"table2", "table3", "run_time", "transfer_to_infants", "transfer_to_adults"} | {
         "few_labels", "few_labels_adults"
