@@ -4,6 +4,7 @@ from .multistage_gan import CoarseToFine, ImageGenerator, Refiner, fuse
 from .noise_networks import NoiseEncoder, NoiseGenerator
 from .segan_transfer import Critic, Segmenter
 from .shared import SharedBatchNorm, share_batch_norm, share_network
+from .stylegan2_synthesis import JointDiscriminator, JointGenerator
 from .together import Together
 from .weight_norm_unet import WeightNormUNet
 
@@ -11,6 +12,8 @@ __all__ = [
     "CoarseToFine",
     "Critic",
     "ImageGenerator",
+    "JointDiscriminator",
+    "JointGenerator",
     "NoiseEncoder",
     "NoiseGenerator",
     "Refiner",
