@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 
 class Filter(nn.Module):
@@ -23,7 +23,7 @@ class Filter(nn.Module):
         gain: what the filter sums to; 4 after zeros were put between the pixels.
     """
 
-    kernel: torch.Tensor
+    kernel: Tensor
 
     def __init__(self, padding: int, stride: int = 1, gain: float = 1.0) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Filter(nn.Module):
 class Double(nn.Module):
     """Twice the size: (B, C, H, W) -> (B, C, 2H, 2W); inside, a constant stays as it is, beyond the border is 0."""
 
-    kernel: torch.Tensor
+    kernel: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ import math
 from contextlib import nullcontext
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .equalised import EqualConvolution, EqualLinear, activate
 from .modulation import EPSILON, ModulatedConvolution, at_least_float32, in_full
@@ -53,7 +53,7 @@ class Mapping(nn.Module):
         multiplier: of their learning rate.
     """
 
-    average: torch.Tensor
+    average: Tensor
 
     def __init__(self, layers: int = 8, multiplier: float = 0.01) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class StyledConvolution(nn.Module):
     The noise is the same at each call unless it is asked for anew; its strength is trained and starts at 0.
     """
 
-    noise: torch.Tensor
+    noise: Tensor
 
     def __init__(self, in_channels: int, out_channels: int, side: int, double: bool) -> None:
         super().__init__()
