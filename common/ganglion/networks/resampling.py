@@ -7,8 +7,6 @@ two axes in one pass were as fast as one after the other on a CPU. MONAI's `sepa
 length and no stride.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -6,8 +6,6 @@ are contrasts and four, after a 1 x 1 convolution and softmax, probabilities of 
 not said; here it follows the sum of all skips and starts as the identity.
 """
 
-from __future__ import annotations
-
 import math
 from contextlib import nullcontext
 
