@@ -1,8 +1,10 @@
 """Engines: phases, the alternating trainer, run set-up. Handlers and objectives live in sub-packages."""
 
+from .adaptive_augmentation import AdaptiveAugmentation
 from .after_step import ClampWeights, ExponentialAverage
 from .evaluator import MeanOverSubjects, SharedEvaluator
 from .inferers import HeadSliceInferer
+from .lazy import LazyAdam
 from .patch_inferer import HeadPatchInferer
 from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
@@ -11,11 +13,13 @@ from .streams import Streams
 from .trainer import AlternatingTrainer
 
 __all__ = [
+    "AdaptiveAugmentation",
     "AlternatingTrainer",
     "ClampWeights",
     "ExponentialAverage",
     "HeadPatchInferer",
     "HeadSliceInferer",
+    "LazyAdam",
     "MeanOverSubjects",
     "OwnShare",
     "Phase",

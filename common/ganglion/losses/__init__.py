@@ -6,7 +6,7 @@ from .feature_matching import feature_matching
 from .mode_seeking import mode_seeking
 from .multi_scale import multi_scale_l1
 from .noise_recovery import noise_recovery
-from .penalties import between, gradient_penalty
+from .penalties import between, gradient_penalty, path_lengths
 from .semi_supervised import drift_penalty, generated_loss, labelled_loss, logit_drift, real_score, unlabelled_loss
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "mode_seeking",
     "multi_scale_l1",
     "noise_recovery",
+    "path_lengths",
     "posterior_consistency",
     "real_score",
     "unlabelled_loss",
