@@ -19,6 +19,7 @@ _HOMES = {
     "PlainCompose": "plain",
     "CropToHeadd": "transforms",
     "SaveVolumed": "saving",
+    "KeepSlicesd": "slices",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
     "DrawnItems": "seeded",

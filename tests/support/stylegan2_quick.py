@@ -1,0 +1,12 @@
+"""Options that make a training of the StyleGAN2 bundle take seconds."""
+
+QUICK = {
+    "epochs": 1,
+    "images_per_epoch": 8,
+    "batch_size": 4,
+    "resolution": 32,
+    "spacing": [6.0, 6.0, 6.0],
+    "penalty_interval": 2,
+    "path_length_interval": 2,
+    "tensorboard": False,
+}
