@@ -9,6 +9,7 @@ from .patch_inferer import HeadPatchInferer
 from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
 from .run import prepare_run
+from .sampling import Sampler, WriteSamples
 from .streams import Streams
 from .trainer import AlternatingTrainer
 
@@ -23,8 +24,10 @@ __all__ = [
     "MeanOverSubjects",
     "OwnShare",
     "Phase",
+    "Sampler",
     "SharedEvaluator",
     "Streams",
+    "WriteSamples",
     "join_processes",
     "leave_processes",
     "prepare_run",
