@@ -23,6 +23,7 @@ _HOMES = {
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
     "DrawnItems": "seeded",
+    "MixedItems": "seeded",
     "SeededItems": "seeded",
 }
 __all__ = list(_HOMES)

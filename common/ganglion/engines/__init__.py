@@ -8,6 +8,7 @@ from .lazy import LazyAdam
 from .patch_inferer import HeadPatchInferer
 from .phase import Phase
 from .processes import OwnShare, join_processes, leave_processes
+from .projection import Projector, ProjectSlices
 from .run import prepare_run
 from .sampling import Sampler, WriteSamples
 from .streams import Streams
@@ -24,6 +25,8 @@ __all__ = [
     "MeanOverSubjects",
     "OwnShare",
     "Phase",
+    "ProjectSlices",
+    "Projector",
     "Sampler",
     "SharedEvaluator",
     "Streams",

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
 from ...keys import IMAGE, LABEL
@@ -210,6 +211,20 @@ class GeneratorObjective(_WithAugmentation):
         """Move the average style towards the mean of this batch, over all processes."""
         mean = processes.average(styles[:, 0].detach().float().mean(dim=0))
         generator.mapping.average.lerp_(mean.to(generator.mapping.average.dtype), 1 - self.average_beta)
+
+
+class LabellingObjective:
+    """Dice and cross-entropy of the network `segmenter`: how the downstream experiment trains on real and drawn slices.
+
+    Labels are codes. Dice is that of all labels but the background, over the whole batch.
+    """
+
+    def __init__(self) -> None:
+        self.compare = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True)
+
+    def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return ``loss``."""
+        return {"loss": self.compare(networks["segmenter"](batch[IMAGE]).float(), batch[LABEL])}
 
 
 class PathLengthObjective:
