@@ -55,7 +55,7 @@ class Sampler:
         batch_size: int = 16,
     ) -> None:
         self.network: Any = network
-        layers = self.network.style_count
+        layers = int(self.network.style_count)
         if not 0 <= truncation <= 1:
             raise InputError(f"truncation is {truncation}, expected a number from 0 to 1")
         if crossover is not None and not 0 < crossover < layers:
