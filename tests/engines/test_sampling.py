@@ -61,9 +61,10 @@ def test_a_walk_begins_and_ends_at_samples(generator):
 
 
 def test_what_is_written_is_a_data_set(generator, tmp_path):
-    sampler, weights = Sampler(generator), tmp_path / "generator.pt"
-    torch.save(generator.state_dict(), weights)
-    options = {"spacing": (3.0, 3.0, 4.0), "validation": 0.2, "weights": weights, "grid": 3, "walk": (1, 3)}
+    torch.save(generator.state_dict(), tmp_path / "generator.pt")
+    sampler = Sampler(JointGenerator(size="toy", resolution=32), weights=tmp_path / "generator.pt")
+    assert torch.equal(next(iter(sampler.images(1))), next(iter(Sampler(generator).images(1))))
+    options = {"spacing": (3.0, 3.0, 4.0), "validation": 0.2, "grid": 3, "walk": (1, 3)}
     folder = WriteSamples(sampler, tmp_path / "drawn", 5, **options).run()
     assert [finding for finding in check_dataset(folder) if finding.level == "error"] == []
     assert len(load_items(folder, "training")) == 4
@@ -94,7 +95,12 @@ def test_pictures_show_each_sample_with_its_labels(generator, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"truncation": 2.0}, "truncation is 2"), ({"crossover": 8}, "from 1 to 7"), ({"noise": "none"}, "noise is")],
+    [
+        ({"truncation": 2.0}, "truncation is 2"),
+        ({"crossover": 8}, "from 1 to 7"),
+        ({"noise": "none"}, "noise is"),
+        ({"weights": "nowhere.pt"}, "no such file"),
+    ],
 )
 def test_mistakes_are_named(generator, options, says):
     with pytest.raises(InputError, match=says):

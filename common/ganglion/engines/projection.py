@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..data.whole import written_whole
 from ..errors import InputError
 from ..keys import IMAGE, SUBJECT
+from .handlers.load_weights import load_network
 from .sample_pictures import write_mosaic
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Projector:
         anchor: weight that holds styles near the average.
         each_layer: whether each layer may have a style of its own; closer, but less of a picture of the latent space.
         seed: of the vectors from which the styles' spread is taken.
+        weights: file that is loaded into the network; None leaves it as it is.
     """
 
     def __init__(
@@ -49,11 +51,14 @@ class Projector:
         anchor: float = 0.01,
         each_layer: bool = False,
         seed: int = 0,
+        weights: str | Path | None = None,
     ) -> None:
         if steps < 1 or not learning_rate > 0 or anchor < 0:
             raise InputError(
                 f"steps {steps}, learning_rate {learning_rate}, anchor {anchor}: expected 1 or more, above 0, 0 or more"
             )
+        if weights is not None:
+            load_network(network, weights, "generator")
         self.network: Any = network.eval().requires_grad_(False)
         self.steps, self.learning_rate, self.anchor = steps, learning_rate, anchor
         self.each_layer, self.seed = each_layer, seed

@@ -16,6 +16,7 @@ from ..data.datalist import write_dataset_json
 from ..data.nifti import write_volume
 from ..errors import InputError, StorageError
 from ..keys import CONTRASTS, TUMOUR
+from .handlers.load_weights import load_network
 from .randomness import derive_seed
 from .sample_pictures import write_mosaic
 
@@ -43,6 +44,10 @@ class Sampler:
         crossover: layer from which on a second latent vector gives the style; None for no mixing.
         noise: ``fixed`` (the same in every image) or ``drawn`` (from seed and number).
         batch_size: samples at a time; changes nothing but the time.
+        weights: file that is loaded into the network; None leaves it as it is.
+
+    Raises:
+        InputError: for a setting out of its range, or weights that do not fit.
     """
 
     def __init__(
@@ -53,8 +58,12 @@ class Sampler:
         crossover: int | None = None,
         noise: str = "fixed",
         batch_size: int = 16,
+        weights: str | Path | None = None,
     ) -> None:
         self.network: Any = network
+        self.weights = None if weights is None else Path(weights)
+        if self.weights is not None:
+            load_network(network, self.weights, "generator")
         layers = int(self.network.style_count)
         if not 0 <= truncation <= 1:
             raise InputError(f"truncation is {truncation}, expected a number from 0 to 1")
@@ -120,7 +129,6 @@ class WriteSamples:
         contrasts: their names.
         spacing: sides of a voxel in mm, as the generator was trained.
         validation: share of the samples in the list `validation`, at least one if above 0.
-        weights: file of the generator's weights, whose hash is recorded.
         label_names: names and codes; default: those of tumours.
         grid: samples in the picture `grid.png`; 0 for none.
         walk: rows and steps of the picture `walk.png`; 0 rows for none.
@@ -134,7 +142,6 @@ class WriteSamples:
         contrasts: Sequence[str] = CONTRASTS,
         spacing: Sequence[float] = (1.0, 1.0, 1.0),
         validation: float = 0.1,
-        weights: str | Path | None = None,
         label_names: Mapping[str, int] | None = None,
         grid: int = 16,
         walk: Sequence[int] = (4, 8),
@@ -144,7 +151,6 @@ class WriteSamples:
         self.sampler, self.folder, self.count = sampler, Path(output_dir), count
         self.contrasts, self.validation = tuple(contrasts), validation
         self.affine = np.diag([*map(float, spacing), 1.0])
-        self.weights = None if weights is None else Path(weights)
         self.label_names = dict(label_names or {name: code for code, name in TUMOUR.items()})
         self.grid, self.walk = min(grid, count), tuple(walk)
 
@@ -187,7 +193,7 @@ class WriteSamples:
         held = max(1, round(self.validation * len(names))) if self.validation and len(names) > 1 else 0
         sampler = self.sampler
         how = {"seed": sampler.seed, "truncation": sampler.truncation, "crossover": sampler.crossover}
-        digest = hashlib.sha256(self.weights.read_bytes()).hexdigest() if self.weights else None
+        digest = hashlib.sha256(sampler.weights.read_bytes()).hexdigest() if sampler.weights else None
         return {
             "name": "drawn",
             "description": "Slices with label maps drawn by a generator: no person was scanned",
