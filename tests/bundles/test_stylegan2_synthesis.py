@@ -160,6 +160,16 @@ def test_real_slices_are_looked_for_in_the_latent_space(bundle, brats_cohort, ge
     assert project["generator_def"] == train["network_def"]
 
 
+def test_drawn_slices_are_compared_with_real_ones(bundle, brats_cohort, generator, tmp_path):
+    weights = save_network(tmp_path / "model.pt", "compare.json", "network_def", features=SEGMENTER_QUICK["features"])
+    options = {**SAME_SIZE, "generator_weights": generator, "weights": weights, "dataset_dir": str(brats_cohort)}
+    options |= {"features": SEGMENTER_QUICK["features"], "count": 8, "output_dir": str(tmp_path / "compared")}
+    workflow("infer", bundle, ["compare.json"], **options).run()
+    result = json.loads((tmp_path / "compared" / "generation.json").read_text())
+    assert {"sliced_wasserstein", "likeness", "memorisation", "labels", "features"} < set(result)
+    assert parser("compare.json")["network_def"] == parser("inference.json")["network_def"]
+
+
 @pytest.mark.slow
 def test_the_chain_by_the_command_line(bundle, brats_cohort, tmp_path):
     def call(run_id, name, **options):

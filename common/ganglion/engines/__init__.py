@@ -3,6 +3,7 @@
 from .adaptive_augmentation import AdaptiveAugmentation
 from .after_step import ClampWeights, ExponentialAverage
 from .evaluator import MeanOverSubjects, SharedEvaluator
+from .generation_scores import CompareSamples, SegmenterFeatures
 from .inferers import HeadSliceInferer
 from .lazy import LazyAdam
 from .patch_inferer import HeadPatchInferer
@@ -18,6 +19,7 @@ __all__ = [
     "AdaptiveAugmentation",
     "AlternatingTrainer",
     "ClampWeights",
+    "CompareSamples",
     "ExponentialAverage",
     "HeadPatchInferer",
     "HeadSliceInferer",
@@ -28,6 +30,7 @@ __all__ = [
     "ProjectSlices",
     "Projector",
     "Sampler",
+    "SegmenterFeatures",
     "SharedEvaluator",
     "Streams",
     "WriteSamples",
