@@ -64,15 +64,18 @@ class Sampler:
         self.weights = None if weights is None else Path(weights)
         if self.weights is not None:
             load_network(network, self.weights, "generator")
-        layers = int(self.network.style_count)
+        self._check(truncation, crossover, noise)
+        self.seed, self.truncation, self.crossover = seed, truncation, crossover
+        self.noise, self.batch_size = noise, 1 if noise == "drawn" else max(1, batch_size)
+
+    def _check(self, truncation: float, crossover: int | None, noise: str) -> None:
+        layers = self.network.style_count
         if not 0 <= truncation <= 1:
             raise InputError(f"truncation is {truncation}, expected a number from 0 to 1")
         if crossover is not None and not 0 < crossover < layers:
             raise InputError(f"crossover is {crossover}, expected a layer from 1 to {layers - 1}, or null for none")
         if noise not in NOISES:
             raise InputError(f"noise is {noise!r}, expected one of {', '.join(NOISES)}")
-        self.seed, self.truncation, self.crossover = seed, truncation, crossover
-        self.noise, self.batch_size = noise, 1 if noise == "drawn" else max(1, batch_size)
 
     @property
     def device(self) -> torch.device:
