@@ -185,7 +185,7 @@ def test_the_chain_by_the_command_line(bundle, brats_cohort, tmp_path):
     drawn = bundle / "eval" / "samples" / "reference"
     options = {**SEGMENTER_QUICK, "dataset_dir": brats_cohort, "drawn_dir": drawn, "drawn_share": 1.0}
     call("training", "train_segmenter.json", **options)
-    call("inference", "inference.json", dataset_dir=brats_cohort, spacing=QUICK["spacing"])
+    call("inference", "inference.json", dataset_dir=brats_cohort, features=SEGMENTER_QUICK["features"])
     assert list((bundle / "eval" / "reference").glob("*_pred.nii.gz"))
 
 
