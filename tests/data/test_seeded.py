@@ -5,7 +5,7 @@ import torch
 from monai.data import CacheDataset, DataLoader, Dataset
 from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 
-from ganglion.data import DrawnItems, PlainCompose, SeededItems
+from ganglion.data import DrawnItems, MixedItems, PlainCompose, SeededItems
 from ganglion.errors import InputError
 
 TRANSFORM = Compose(
@@ -77,3 +77,25 @@ def test_every_draw_has_augmentation_of_its_own_whoever_draws_it():
 def test_a_pass_without_draws_is_refused(length, number):
     with pytest.raises(InputError, match=f"found {length} draws in a pass from {number} items"):
         DrawnItems(Dataset(NUMBERS[:number], None), length)
+
+
+def test_mixed_items_are_drawn_by_their_shares_whoever_draws_them():
+    sets = [Dataset([{"value": f"{name}{k}"} for k in range(5)], Compose([])) for name in "abc"]
+    mixed = MixedItems(sets, [1.0, 3.0, 0.0], 400)
+    mixed.begin_pass(3)
+    drawn = [mixed[k]["value"] for k in range(400)]
+    assert len(mixed) == 400
+    assert {item["value"][0] for item in mixed.data} == {"a", "b"}
+    assert 70 < sum(value[0] == "a" for value in drawn) < 130
+    assert set(drawn) == {f"{name}{k}" for name in "ab" for k in range(5)}
+    other = MixedItems(sets, [1.0, 3.0, 0.0], 400)
+    other.begin_pass(3)
+    assert [other[k]["value"] for k in range(399, -1, -1)] == drawn[::-1]
+    other.begin_pass(4)
+    assert [other[k]["value"] for k in range(400)] != drawn
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.0, 0.0], [1.0, -1.0]])
+def test_shares_that_make_no_sense_are_refused(shares):
+    with pytest.raises(InputError, match="expected one of each"):
+        MixedItems([Dataset([1], Compose([]))] * 2, shares, 4)

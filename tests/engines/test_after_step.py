@@ -124,3 +124,43 @@ def test_in_a_training_the_average_stays_in_eval_mode_and_is_updated_only_with_i
     assert calls == [False, False, False]
     assert trainer.network is average
     assert "average" in trainer.state_dict()["networks"]
+
+
+def test_with_a_ramp_the_half_life_grows_with_the_images_seen(scale):
+    """After n images the half life is n / 2, up to 64: beta = 0.5 ** (step / half life)."""
+    model, average = scale(1.0), scale(0.0)
+    keep = ExponentialAverage(average, half_life_images=64, images_per_step=16, ramp=0.5)
+    expected = 0.0
+    for number in range(1, 11):
+        beta = 0.5 ** (16 / min(64, 0.5 * 16 * number))
+        expected = beta * expected + 1 - beta
+        keep([model])
+        assert average.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert keep.state_dict() == {"images": 160}
+
+
+@pytest.mark.parametrize("options", [{"ramp": 0.0, "half_life_images": 8, "images_per_step": 1}, {"ramp": 0.1}])
+def test_a_ramp_needs_images(scale, options):
+    with pytest.raises(InputError, match="ramp is .* beside half_life_images and images_per_step"):
+        ExponentialAverage(scale(), **{"momentum": 0.5, **options})
+
+
+def test_the_images_seen_are_part_of_a_checkpoint(scale, batches):
+    def build():
+        model = scale(0.5)
+        keep = ExponentialAverage(scale(), half_life_images=64, images_per_step=16, ramp=0.5)
+        objective = lambda networks, batch: {"loss": networks["a"](batch["image"]).square().mean()}  # noqa: E731
+        phase = Phase(
+            "p", "a", torch.optim.SGD(model.parameters(), 0.1), objective, after_step=[lambda nets: None, keep]
+        )
+        return keep, AlternatingTrainer("cpu", 1, batches, {"a": model, "average": keep.average}, "average", [phase])
+
+    keep, trainer = build()
+    trainer.run()
+    state = trainer.state_dict()
+    assert state["after_steps"] == {"p": {"1": {"images": 16 * len(batches)}}}
+    other, resumed = build()
+    resumed.load_state_dict(state)
+    assert other.images == keep.images > 0
+    without = {key: value for key, value in state.items() if key != "after_steps"}
+    build()[1].load_state_dict(without)

@@ -20,9 +20,11 @@ _HOMES = {
     "CropToHeadd": "transforms",
     "LikeliestCoded": "transforms",
     "SaveVolumed": "saving",
+    "KeepSlicesd": "slices",
     "ResampleSpacingd": "transforms",
     "ScaleBrainIntensityd": "transforms",
     "DrawnItems": "seeded",
+    "MixedItems": "seeded",
     "SeededItems": "seeded",
 }
 __all__ = list(_HOMES)

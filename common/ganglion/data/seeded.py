@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,39 @@ class DrawnItems(SeededItems):
         round_number, place = divmod(int(index), len(self.dataset))
         order = np.random.default_rng([self.seed, round_number, 1]).permutation(len(self.dataset))
         return self.dataset[int(order[place])]
+
+
+class MixedItems(Dataset):
+    """A pass of stated length over several data sets, each drawn from with a share of its own.
+
+    Which set the k-th draw is from depends on the pass and k alone, and so does what is drawn from it.
+
+    Args:
+        datasets: data sets of MONAI's, with ``transform``.
+        shares: how often each is drawn from, in any unit; one that is never drawn from has 0.
+        length: draws in a pass.
+    """
+
+    def __init__(self, datasets: Sequence[Any], shares: Sequence[float], length: int) -> None:
+        if len(datasets) != len(shares) or min(shares, default=-1.0) < 0 or not sum(shares) > 0:
+            raise InputError(
+                f"found shares {list(shares)} of {len(datasets)} data sets, expected one of each, from 0 on."
+            )
+        used = [(dataset, share) for dataset, share in zip(datasets, shares, strict=True) if share > 0]
+        self.parts = [DrawnItems(dataset, length) for dataset, _ in used]
+        super().__init__([item for part in self.parts for item in part.data], None)
+        self.limits = np.cumsum([share for _, share in used]) / sum(shares)
+        self.length, self.seed = length, 0
+
+    def begin_pass(self, seed: int) -> None:
+        """Begin another pass over the data; the same seed in every process."""
+        self.seed = seed
+        for number, part in enumerate(self.parts):
+            part.begin_pass(int(np.random.SeedSequence([seed, number, 3]).generate_state(1)[0]))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        place = np.random.default_rng([self.seed, int(index), 2]).random()
+        return self.parts[int(np.searchsorted(self.limits, place, side="right"))][index]

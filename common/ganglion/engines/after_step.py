@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,10 @@ class ExponentialAverage:
     are copied by value, so the two networks never share memory.
 
     Give either ``momentum``, or ``half_life_images`` with ``images_per_step``: beta = 0.5 ** (images / half life),
-    which keeps the meaning when the batch size changes. Source: StyleGAN2 (Karras et al. 2020): 10,000 images.
+    which keeps the meaning when the batch size changes. Source: StyleGAN2 (Karras et al. 2020): 10,000 images; with
+    ``ramp``, the half life is at most that share of the images seen so far, so that what was drawn at the start is soon
+    forgotten (Karras et al., Training generative adversarial networks with limited data (2020), appendix: 0.05). How
+    many were seen is checkpointed.
 
     Args:
         average: the network that holds the average.
@@ -65,6 +68,7 @@ class ExponentialAverage:
         half_life_images: images after which an old value counts one half.
         images_per_step: images in one update, over all batches that are accumulated and all processes.
         network: which of the phase's networks is averaged, as an index into ``trains``.
+        ramp: largest share of the images seen that the half life may be; None for no such limit.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class ExponentialAverage:
         half_life_images: float | None = None,
         images_per_step: int | None = None,
         network: int = 0,
+        ramp: float | None = None,
     ) -> None:
         if momentum is None and half_life_images and images_per_step:
             momentum = 1.0 - 0.5 ** (images_per_step / half_life_images)
@@ -82,14 +87,34 @@ class ExponentialAverage:
                 f"ExponentialAverage: momentum is {momentum}, expected a number in (0, 1], "
                 "or half_life_images together with images_per_step"
             )
+        if ramp is not None and (not ramp > 0 or half_life_images is None or images_per_step is None):
+            raise InputError(
+                f"ExponentialAverage: ramp is {ramp}, expected a number above 0 beside half_life_images and "
+                "images_per_step"
+            )
         self.average = average.requires_grad_(False).eval()
         self.momentum = momentum
         self.network = network
+        self.images_per_step = images_per_step or 0
+        self.ramp = ramp
+        self.images = 0
 
     @torch.no_grad()
     def __call__(self, networks: Sequence[nn.Module]) -> None:
         """Move the average towards the network's present weights."""
         source = networks[self.network]
-        torch._foreach_lerp_(list(self.average.parameters()), list(source.parameters()), self.momentum)
+        self.images += self.images_per_step
+        momentum = self.momentum
+        if self.ramp is not None:
+            momentum = max(momentum, 1.0 - 0.5 ** (self.images_per_step / (self.ramp * self.images)))
+        torch._foreach_lerp_(list(self.average.parameters()), list(source.parameters()), momentum)
         for mean, now in zip(self.average.buffers(), source.buffers(), strict=True):
             mean.copy_(now)
+
+    def state_dict(self) -> dict[str, int]:
+        """How many images were seen."""
+        return {"images": self.images}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on where a checkpoint was written."""
+        self.images = int(state["images"])

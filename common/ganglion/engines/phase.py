@@ -90,6 +90,17 @@ class Phase:
         """The parameters that the optimiser holds, in its order."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
+    def state_dict(self) -> dict[str, Any]:
+        """States of what follows an update, by place in ``after_step``; all else of a phase is kept elsewhere."""
+        acts = enumerate(self.after_step)
+        return {str(number): act.state_dict() for number, act in acts if hasattr(act, "state_dict")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put those states back."""
+        for number, part in state.items():
+            holder: Any = self.after_step[int(number)]
+            holder.load_state_dict(part)
+
     def due(self, iteration: int, epoch: int) -> bool:
         """Whether the phase runs in this iteration of this epoch (both counted from 1)."""
         return self.runs_in(epoch) and iteration % self.every == 0

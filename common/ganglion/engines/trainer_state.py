@@ -50,6 +50,7 @@ def _parts(trainer: AlternatingTrainer) -> dict[str, Callable[[Any], Any]]:
         "schedulers": lambda phase: phase.scheduler,
         "scalers": lambda phase: trainer.scalers[phase.name],
         "objectives": lambda phase: phase.objective,
+        "after_steps": lambda phase: phase,
     }
 
 
@@ -74,7 +75,7 @@ def restore(trainer: AlternatingTrainer, state: Mapping[str, Any]) -> None:
         network.load_state_dict(state["networks"][name], strict=True)
     for part, pick in _parts(trainer).items():
         for name, holder in _stateful(trainer, pick).items():
-            if state[part].get(name):
+            if state.get(part, {}).get(name):  # a part that came with a later version may be missing
                 holder.load_state_dict(state[part][name])
     trainer._last_loss = state["loss"]
     trainer.scheduled_epoch = state["scheduled_epoch"]

@@ -1,4 +1,4 @@
-"""Penalties on a discriminator's gradient."""
+"""Penalties on gradients: of a discriminator, and how far a generator's images move with its styles."""
 
 from __future__ import annotations
 
@@ -52,3 +52,23 @@ def gradient_penalty(
         score = at_least_float32(critic(points)).reshape(len(points), -1).mean(dim=1).sum()
         (gradient,) = torch.autograd.grad(score, points, create_graph=True)
         return (torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target).square().mean()
+
+
+def path_lengths(image: torch.Tensor, styles: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """How far images move with their styles, along random directions in the images.
+
+    Source: Karras et al., Analyzing and improving the image quality of StyleGAN (2020), section 3.2 and appendix D:
+    |J^T y|, y standard normal by 1 / sqrt(pixels); with one style a layer, the root of the mean square over layers.
+
+    Args:
+        image: (B, C, H, W), computed from `styles`.
+        styles: (B, layers, W), one style a layer.
+        directions: y without its factor, standard normal, of the image's shape.
+
+    Returns:
+        (B,), which can be differentiated with respect to the generator's weights.
+    """
+    pixels = image.shape[-1] * image.shape[-2]
+    moved = (image * directions).sum() / pixels**0.5
+    (gradient,) = torch.autograd.grad(moved, styles, create_graph=True)
+    return torch.linalg.vector_norm(gradient, dim=(1, 2)) / gradient.shape[1] ** 0.5

@@ -6,6 +6,7 @@ from .multistage_gan import CoarseToFine, ImageGenerator, Refiner, fuse
 from .noise_networks import NoiseEncoder, NoiseGenerator
 from .segan_transfer import Critic, Segmenter
 from .shared import SharedBatchNorm, share_batch_norm, share_network
+from .stylegan2_synthesis import JointDiscriminator, JointGenerator
 from .together import Together
 from .weight_norm_unet import WeightNormUNet
 
@@ -14,6 +15,8 @@ __all__ = [
     "ConditionalInstanceNorm",
     "Critic",
     "ImageGenerator",
+    "JointDiscriminator",
+    "JointGenerator",
     "NoiseEncoder",
     "NoiseGenerator",
     "Refiner",

@@ -43,7 +43,8 @@ class SubjectScores:
     Args:
         output_dir: folder for the two files; None writes none and only fills `engine.state.metrics`.
         region: what the voxels above 0 stand for, as the tables name it, where `regions` is None.
-        regions: name of each region and its code in prediction and label, as {"CSF": 1, "GM": 2, "WM": 3}.
+        regions: name of each region and its code in prediction and label, as {"CSF": 1, "GM": 2, "WM": 3}, or several
+            codes that are one region together, as {"tumour core": [1, 3]}.
         pred_key: key of the prediction.
         label_key: key of the label.
         seed: of the bootstrap interval.
@@ -56,10 +57,10 @@ class SubjectScores:
         pred_key: str = PRED,
         label_key: str = LABEL,
         seed: int = 0,
-        regions: Mapping[str, int] | None = None,
+        regions: Mapping[str, int | Sequence[int]] | None = None,
     ) -> None:
         self.output_dir = None if output_dir is None else Path(output_dir)
-        self.regions: dict[str, int | None] = {region: None} if regions is None else {**regions}
+        self.regions: dict[str, int | Sequence[int] | None] = {region: None} if regions is None else {**regions}
         if not self.regions:
             raise InputError("regions: found none, expected at least one name and its code, as {'CSF': 1}.")
         self.pred_key = pred_key
@@ -114,9 +115,13 @@ class SubjectScores:
             logger.info("Scores of %d subjects: scores.csv and scores.json in %s", count, self.output_dir.name)
 
 
-def _mask(values: torch.Tensor, code: int | None) -> torch.Tensor:
-    """The voxels of a region: those of its code, or all above 0."""
-    return values > 0 if code is None else values == code
+def _mask(values: torch.Tensor, code: int | Sequence[int] | None) -> torch.Tensor:
+    """The voxels of a region: those of its code, or of any of its codes, or all above 0."""
+    if code is None:
+        return values > 0
+    if isinstance(code, int):
+        return values == code
+    return torch.stack([values == each for each in code]).any(dim=0)
 
 
 def _summary(rows: Sequence[Row], region: str, seed: int) -> dict[str, Any]:
