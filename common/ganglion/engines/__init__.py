@@ -34,11 +34,8 @@ __all__ = [
     "SegmenterFeatures",
     "SharedEvaluator",
     "Streams",
-<<<<<<< HEAD
     "SubjectSynthesis",
-=======
     "WriteSamples",
->>>>>>> ba0622dd372ccf0e9dd588ca6bb132744d1ca651
     "join_processes",
     "leave_processes",
     "prepare_run",

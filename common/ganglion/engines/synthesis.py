@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
+from monai.networks import one_hot
 from monai.transforms import ResizeWithPadOrCrop
 from torch import Tensor, nn
 
@@ -17,7 +18,6 @@ from ..data.datalist import write_dataset_json
 from ..data.nifti import write_volume
 from ..errors import InputError
 from ..keys import IMAGE, LABEL, SUBJECT, TISSUES
-from ..losses import one_hot
 from .handlers.load_weights import LoadWeights
 from .synthesis_picture import write_synthesis_picture
 

@@ -2,7 +2,7 @@
 
 from .adversarial import discriminator_loss, generator_loss
 from .consistency import posterior_consistency
-from .edges import edge_loss, one_hot, tissue_edges
+from .edges import edge_loss, tissue_edges
 from .feature_matching import feature_matching
 from .mode_seeking import mode_seeking
 from .multi_scale import multi_scale_l1
@@ -24,7 +24,6 @@ __all__ = [
     "mode_seeking",
     "multi_scale_l1",
     "noise_recovery",
-    "one_hot",
     "path_lengths",
     "posterior_consistency",
     "real_score",

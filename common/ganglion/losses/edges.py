@@ -9,19 +9,6 @@ from monai.transforms import LabelToContour
 from .precision import at_least_float32
 
 
-def one_hot(label: torch.Tensor, classes: int) -> torch.Tensor:
-    """A label map as one channel a class.
-
-    Args:
-        label: (B, 1, ...), codes 0 to ``classes`` - 1 of any type.
-        classes: number K of classes.
-
-    Returns:
-        (B, K, ...), float32, 0 or 1.
-    """
-    return F.one_hot(label.squeeze(1).long(), classes).movedim(-1, 1).float()
-
-
 def tissue_edges(tissues: torch.Tensor) -> torch.Tensor:
     """Voxels at the rim of a tissue: MONAI's contour (`LabelToContourd`) of each tissue, the largest over all.
 

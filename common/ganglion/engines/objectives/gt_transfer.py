@@ -23,11 +23,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from monai.losses import DiceLoss
+from monai.networks import one_hot
 from torch import Tensor
 
 from ...errors import InputError
 from ...keys import IMAGE, LABEL, LABELLED, UNLABELLED
-from ...losses import edge_loss, labelled_loss, mode_seeking, one_hot, tissue_edges
+from ...losses import edge_loss, labelled_loss, mode_seeking, tissue_edges
 from .few_labels import Generate, Networks, against
 
 
