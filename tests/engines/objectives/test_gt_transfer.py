@@ -4,6 +4,7 @@ import pytest
 import torch
 from monai.losses import DiceLoss
 from monai.metrics import compute_dice
+from monai.networks import one_hot
 
 from ganglion.engines.objectives.few_labels import DiscriminatorObjective, SupervisedObjective
 from ganglion.engines.objectives.gt_transfer import (
@@ -14,7 +15,7 @@ from ganglion.engines.objectives.gt_transfer import (
     flipped,
 )
 from ganglion.errors import InputError
-from ganglion.losses import edge_loss, generated_loss, labelled_loss, one_hot, tissue_edges, unlabelled_loss
+from ganglion.losses import edge_loss, generated_loss, labelled_loss, tissue_edges, unlabelled_loss
 from ganglion.networks import TransferGenerator, WeightNormUNet
 
 NOISE = 4
