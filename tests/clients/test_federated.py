@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from found_bundles import BUNDLES
+from found_bundles import TRAINED
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:executing the
 SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}
 
 
-@pytest.fixture(params=BUNDLES, ids=lambda path: path.name)
+@pytest.fixture(params=TRAINED, ids=lambda path: path.name)
 def bundle(request):
     return request.param
 

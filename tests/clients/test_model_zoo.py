@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from found_bundles import BUNDLES, ROOT, network_of
+from found_bundles import BUNDLES, ROOT, TRAINED, network_of
 from monai.bundle import ConfigParser, ckpt_export, create_workflow, onnx_export, verify_metadata, verify_net_in_out
 from packaging.requirements import Requirement
 
@@ -48,7 +48,7 @@ socket.create_connection = socket.socket.connect = socket.getaddrinfo = offline
 
 @pytest.fixture(
     scope="module",
-    params=[(path, form) for path in BUNDLES for form in ("folder", "zip")],
+    params=[(path, form) for path in TRAINED for form in ("folder", "zip")],
     ids=lambda item: f"{item[0].name}-{item[1]}",
 )
 def given(request, tmp_path_factory) -> tuple[Path, str]:
@@ -329,7 +329,7 @@ COMMANDS = {
 
 @pytest.mark.clients
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", TRAINED, ids=lambda path: path.name)
 def test_the_zoos_commands_run_in_an_unpacked_zip(command, bundle, tmp_path):
     if command == "onnx_export":
         pytest.importorskip("onnxscript", reason='ONNX is an extra: pip install "ganglion[onnx]"')

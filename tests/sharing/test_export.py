@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from found_bundles import BUNDLES, ROOT, network_of
+from found_bundles import ROOT, TRAINED, network_of
 
 from ganglion.cli import main
 from ganglion.errors import InputError
@@ -63,12 +63,12 @@ def other_sizes(sizes: list[str]) -> list[int]:
 
 
 def test_there_are_bundles():
-    assert len(BUNDLES) == len([path for path in (ROOT / "bundles").iterdir() if (path / "configs").is_dir()]) > 0
+    assert len(TRAINED) == len([path for path in (ROOT / "bundles").iterdir() if (path / "models").is_dir()]) > 0
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [*FORMATS])
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", TRAINED, ids=lambda path: path.name)
 def test_every_bundle_answers_as_its_checkpoint(bundle, kind, precision):
     """On other random numbers and other sizes than the export itself has looked at."""
     skip_without(kind)
@@ -88,7 +88,7 @@ def test_every_bundle_answers_as_its_checkpoint(bundle, kind, precision):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["torchscript", "torch_export"])
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", TRAINED, ids=lambda path: path.name)
 def test_half_precision_on_a_gpu(bundle, kind):
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
@@ -131,7 +131,7 @@ def test_no_path_and_no_name_travels_along(kind, tmp_path, monkeypatch):
 
 
 def test_scans_of_a_data_set_are_compared_too(brats_cohort):
-    bundle = next(path for path in BUNDLES if path.name == "segan_transfer")
+    bundle = next(path for path in TRAINED if path.name == "segan_transfer")
     done = export_bundle(bundle, "torchscript", dataset=brats_cohort)
     scans = [each for each in done.comparisons if each.what == "scan"]
     assert len(scans) > 1

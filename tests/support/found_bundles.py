@@ -9,6 +9,7 @@ from monai.bundle import ConfigParser
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
+TRAINED = [bundle for bundle in BUNDLES if (bundle / "models" / "model.pt").exists()]  # only these can be passed on
 
 
 def network_of(bundle: Path) -> torch.nn.Module:
