@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import torch
 from monai.bundle import ConfigParser
-from monai.losses import DiceLoss
 
 from ganglion.engines.objectives.few_labels import brain_probability
 from ganglion.losses import (
@@ -26,6 +25,7 @@ from ganglion.losses import (
     mode_seeking,
     posterior_consistency,
     real_score,
+    tissue_dice,
     unlabelled_loss,
 )
 
@@ -135,7 +135,6 @@ class _PlainStep:
         self.noise_size = int(parser["noise_size"])
         self.ramp = int(parser.get_parsed_content("ramp"))
         self.updates = 0
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, image: torch.Tensor, label: torch.Tensor, unlabelled: torch.Tensor) -> tuple[float, ...]:
         losses = []
@@ -167,7 +166,7 @@ class _PlainStep:
         loss = labelled_loss(ours, label, self.classes) + self.weight["unlabelled"] * unlabelled_loss(theirs)
         loss = loss + self.weight["generated"] * generated_loss(fakes)
         if self.weight["dice"]:
-            loss = loss + self.weight["dice"] * self.dice(ours, label)
+            loss = loss + self.weight["dice"] * tissue_dice(ours, label)
         if self.weight["drift"]:
             loss = loss + self.weight["drift"] * drift_penalty(torch.cat([ours, theirs]))
         return loss
@@ -190,7 +189,7 @@ class _PlainStep:
             teacher = self.networks["discriminator"](unlabelled)
         weight = self.weight["consistency"] * min(1.0, self.updates / self.ramp if self.ramp else 1.0)
         self.updates += 1
-        loss = labelled_loss(ours, label, self.classes) + self.dice(ours, label)
+        loss = labelled_loss(ours, label, self.classes) + tissue_dice(ours, label)
         return loss + weight * posterior_consistency(theirs, teacher, 1.0, 0.8)[0]
 
 
