@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from .machine import Rates
-from .side_by_side import Row, Size, Spread, figure, in_turn, seconds, simulated_case
+from .side_by_side import Row, Size, Spread, figure, in_turn, one_thread, seconds, simulated_case
 from .training_step import eaten_by_paper, parsed
 
 LIMIT = 3.0
@@ -19,17 +17,13 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
     """Slices a second and core from cached volumes, for both configurations, and the first reading of a volume."""
     data = simulated_case(folder, size)
     eaten = eaten_by_paper(size)
-    threads = torch.get_num_threads()
     rows: list[Row] = []
-    torch.set_num_threads(1)
-    try:
+    with one_thread() as threads:
         for name in ("reference", "paper"):
             drawn, reading = _slices(name, data, size)
             what = f"data, {name}: slices from the cache, augmented, collated"
             rows.append(against_step(what, "slices/s a core", drawn, eaten, threads))
             rows.append(figure(f"reading a subject for the cache, {name}: one core", "s", reading))
-    finally:
-        torch.set_num_threads(threads)
     return rows
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,19 @@ def seconds(act: Callable[[], Any], size: Size) -> Callable[[], float]:
         return clock() - start
 
     return timed
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """What is called in here has one thread of torch's; gives how many there are outside."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 def command_seconds(line: Sequence[str], size: Size, **options: Any) -> Callable[[], float]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from monai.losses import DiceLoss
 
 from ganglion.engines.objectives.few_labels import brain_probability
 from ganglion.losses import (
@@ -26,13 +24,15 @@ from ganglion.losses import (
     mode_seeking,
     posterior_consistency,
     real_score,
+    tissue_dice,
     unlabelled_loss,
 )
 
 from .case_worker import status
 from .data_pipeline import against_step, pipeline
 from .machine import Rates
-from .side_by_side import ROOT, Row, Size, Spread, at_most, figure, in_turn, seconds, simulated_case
+from .side_by_side import ROOT, Row, Size, Spread, at_most, figure, in_turn, one_thread, seconds, simulated_case
+from .training_loops import Loops, our_loop, parsed_variant
 
 CONFIGS = ROOT / "bundles" / "multistage_gan" / "configs"
 WIDTHS = ("coarse_width", "refiner_width", "generator_width", "discriminator_width")
@@ -50,8 +50,8 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
     for name, steps in STEPS.items():
         loops = two_loops(name, size, steps)
         first, second = in_turn([seconds(loops.ours, size), seconds(loops.plain, size)], size.pairs)
-        eaten = loops.patches * steps / first.median  # the paper's comes last
-        note = f"{steps} steps a turn, {loops.patches} labelled and as many unlabelled patches a step, {eaten:.2g} "
+        eaten = loops.samples * steps / first.median  # the paper's comes last
+        note = f"{steps} steps a turn, {loops.samples} labelled and as many unlabelled patches a step, {eaten:.2g} "
         note += "of each a second"
         what = f"training step, multistage_gan, {name}"
         rows.append(at_most(what, "s", first, "a plain PyTorch loop", second, LIMIT, note))
@@ -60,23 +60,9 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
 
 def parsed(name: str, size: Size, **overrides: Any) -> ConfigParser:
     """The training configuration of a variant; `reference` has no overlay."""
-    parser = ConfigParser()
-    files = [CONFIGS / "train.json", *([] if name == "reference" else [CONFIGS / "variants" / f"{name}.json"])]
-    parser.read_config([str(file) for file in files])
     toy = {**dict.fromkeys(WIDTHS, 2), "patch_size": [16, 16, 16]} if size.toy else {}
     # All phases in every iteration: the longest step, and the one that the plain loop takes.
-    parser.update({"device": "$torch.device('cpu')", "adversary_every": 1, **toy, **overrides})
-    return parser
-
-
-class Loops(NamedTuple):
-    """Acts that train some steps each, with our trainer and without; patches of a step; each one's networks."""
-
-    ours: Callable[[], None]
-    plain: Callable[[], None]
-    patches: int
-    networks: dict[str, torch.nn.Module]
-    copies: dict[str, torch.nn.Module]
+    return parsed_variant(CONFIGS, name, {"adversary_every": 1, **toy, **overrides})
 
 
 def two_loops(name: str, size: Size, steps: int, patches: int = 0, side: int = 0) -> Loops:
@@ -90,15 +76,6 @@ def two_loops(name: str, size: Size, steps: int, patches: int = 0, side: int = 0
     networks = parser.get_parsed_content("networks")
     copies = copy.deepcopy(networks)
     trainer = parser.get_parsed_content("train#trainer")
-    trainer.data_loader = [batch] * steps
-    trainer.state.max_epochs = 0
-
-    def ours() -> None:
-        torch.set_deterministic_debug_mode("warn")  # as prepare_run does in a run
-        trainer.state.max_epochs += 1
-        trainer.run()
-        torch.set_deterministic_debug_mode("default")
-
     optimizers = {
         phase.name: type(phase.optimizer)(copies[phase.name].parameters(), **phase.optimizer.defaults)
         for phase in trainer.phases
@@ -109,7 +86,7 @@ def two_loops(name: str, size: Size, steps: int, patches: int = 0, side: int = 0
         for _ in range(steps):
             step(batch["labelled"]["image"], batch["labelled"]["label"], batch["unlabelled"]["image"])
 
-    return Loops(ours, plain, patches, networks, copies)
+    return Loops(our_loop(trainer, batch, steps), plain, patches, networks, copies)
 
 
 def _random_batch(patches: int, shape: list[int]) -> dict[str, dict[str, Any]]:
@@ -136,7 +113,6 @@ class _PlainStep:
         self.noise_size = int(parser["noise_size"])
         self.ramp = int(parser.get_parsed_content("ramp"))
         self.updates = 0
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, image: torch.Tensor, label: torch.Tensor, unlabelled: torch.Tensor) -> tuple[float, ...]:
         losses = []
@@ -168,7 +144,7 @@ class _PlainStep:
         loss = labelled_loss(ours, label, self.classes) + self.weight["unlabelled"] * unlabelled_loss(theirs)
         loss = loss + self.weight["generated"] * generated_loss(fakes)
         if self.weight["dice"]:
-            loss = loss + self.weight["dice"] * self.dice(ours, label)
+            loss = loss + self.weight["dice"] * tissue_dice(ours, label)
         if self.weight["drift"]:
             loss = loss + self.weight["drift"] * drift_penalty(torch.cat([ours, theirs]))
         return loss
@@ -191,17 +167,15 @@ class _PlainStep:
             teacher = self.networks["discriminator"](unlabelled)
         weight = self.weight["consistency"] * min(1.0, self.updates / self.ramp if self.ramp else 1.0)
         self.updates += 1
-        loss = labelled_loss(ours, label, self.classes) + self.dice(ours, label)
+        loss = labelled_loss(ours, label, self.classes) + tissue_dice(ours, label)
         return loss + weight * posterior_consistency(theirs, teacher, 1.0, 0.8)[0]
 
 
 def _data(folder: Path, size: Size, eaten: float) -> list[Row]:
     """Pairs of a labelled and an unlabelled patch a second and core from cached volumes, and reading a subject."""
     data = simulated_case(folder, size, cohort="iseg")
-    threads = torch.get_num_threads()
     rows: list[Row] = []
-    torch.set_num_threads(1)
-    try:
+    with one_thread() as threads:
         for name in STEPS:
             parser = parsed(name, size, dataset_dir=str(data), **({"spacing": [size.spacing] * 3} if size.toy else {}))
             parser["train#dataset#data#section"] = "test"
@@ -216,8 +190,6 @@ def _data(folder: Path, size: Size, eaten: float) -> list[Row]:
             what = f"data, multistage_gan, {name}: labelled and unlabelled patches from the cache, augmented, collated"
             rows.append(against_step(what, "of each/s a core", drawn, eaten, threads))
             rows.append(figure(f"reading a subject for the cache, multistage_gan, {name}: one core", "s", reading))
-    finally:
-        torch.set_num_threads(threads)
     return rows
 
 

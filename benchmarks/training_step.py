@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
@@ -15,6 +15,7 @@ from ganglion.losses import multi_scale_l1
 
 from .machine import Rates
 from .side_by_side import ROOT, Row, Size, at_most, in_turn, seconds
+from .training_loops import Loops, our_loop, parsed_variant
 
 CONFIGS = ROOT / "bundles" / "segan_transfer" / "configs"
 STEPS = {"reference": 20, "paper": 1}  # in each turn
@@ -30,29 +31,15 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
         steps = 1 if size.toy else STEPS[name]
         loops = two_loops(name, size, steps)
         first, second = in_turn([seconds(loops.ours, size), seconds(loops.plain, size)], size.pairs)
-        eaten = loops.slices * steps / first.median
-        note = f"{steps} steps a turn, {loops.slices} slices a step, {eaten:.1f} slices a second"
+        eaten = loops.samples * steps / first.median
+        note = f"{steps} steps a turn, {loops.samples} slices a step, {eaten:.1f} slices a second"
         rows.append(at_most(f"training step, {name}", "s", first, "a plain PyTorch loop", second, LIMIT, note))
     return rows
 
 
 def parsed(name: str, size: Size, **overrides: Any) -> ConfigParser:
     """The training configuration of a variant; `reference` has no overlay."""
-    parser = ConfigParser()
-    files = [CONFIGS / "train.json", *([] if name == "reference" else [CONFIGS / "variants" / f"{name}.json"])]
-    parser.read_config([str(file) for file in files])
-    parser.update({"device": "$torch.device('cpu')", **({"width": 4} if size.toy else {}), **overrides})
-    return parser
-
-
-class Loops(NamedTuple):
-    """Acts that train some steps each, with our trainer and without; the slices of a step; each one's networks."""
-
-    ours: Callable[[], None]
-    plain: Callable[[], None]
-    slices: int
-    networks: dict[str, torch.nn.Module]
-    copies: dict[str, torch.nn.Module]
+    return parsed_variant(CONFIGS, name, {**({"width": 4} if size.toy else {}), **overrides})
 
 
 def two_loops(name: str, size: Size, steps: int) -> Loops:
@@ -66,15 +53,6 @@ def two_loops(name: str, size: Size, steps: int) -> Loops:
     networks = parser.get_parsed_content("networks")
     copies = {part: copy.deepcopy(network) for part, network in networks.items()}
     trainer = parser.get_parsed_content("train#trainer")
-    trainer.data_loader = [batch] * steps
-    trainer.state.max_epochs = 0
-
-    def ours() -> None:
-        torch.set_deterministic_debug_mode("warn")  # as prepare_run does in a run
-        trainer.state.max_epochs += 1
-        trainer.run()
-        torch.set_deterministic_debug_mode("default")
-
     optimizers = {
         part: type(phase.optimizer)(copies[part].parameters(), **phase.optimizer.defaults)
         for part, phase in zip(("critic", "segmenter"), trainer.phases, strict=True)
@@ -86,7 +64,7 @@ def two_loops(name: str, size: Size, steps: int) -> Loops:
         for _ in range(steps):
             step(image, label)
 
-    return Loops(ours, plain, slices, networks, copies)
+    return Loops(our_loop(trainer, batch, steps), plain, slices, networks, copies)
 
 
 def _plain_step(
@@ -125,4 +103,4 @@ def _plain_step(
 def eaten_by_paper(size: Size) -> float:
     """Slices a second that the paper configuration's step eats on the cores that torch uses."""
     loops = two_loops("paper", size, 1)
-    return loops.slices / in_turn([seconds(loops.ours, size)], max(1, min(3, size.pairs)))[0].median
+    return loops.samples / in_turn([seconds(loops.ours, size)], max(1, min(3, size.pairs)))[0].median

@@ -1,26 +1,18 @@
 """The multi-stage GAN's bundle as its users run it: through MONAI's command line and MONAI's workflow objects."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
+from bundle_under_test import BundleUnderTest, items, over, refused, relisted, train_from, workflow
+from monai.bundle import verify_net_in_out
 from multistage_quick import QUICK
 
-from ganglion.errors import InputError
-
-BUNDLE = Path(__file__).parents[2] / "bundles" / "multistage_gan"
-CONFIGS = BUNDLE / "configs"
-VARIANTS = sorted(path.stem for path in (CONFIGS / "variants").glob("*.json"))
+TESTED = BundleUnderTest("multistage_gan")
+VARIANTS, parser = TESTED.variants, TESTED.parser
 WIDTHS = {key: value for key, value in QUICK.items() if key.endswith("_width")}
 SIZES = {**WIDTHS, "spacing": QUICK["spacing"], "patch_size": QUICK["patch_size"]}
 # The discriminator itself is what labels; no network stands beside it, or one that makes patches from noise.
@@ -30,90 +22,13 @@ OVER_BOTH = BASELINES | {"one_stage", "no_fusion", "plain_skips", "small", "pape
 QUICKLY = {"unet", "standard_gan", "one_stage", "joint_coarse", "wasserstein", "auxiliary_classifier", "no_unlabelled"}
 
 
-@pytest.fixture
-def bundle(tmp_path):
-    """A copy of the bundle, so that no test writes into the repository."""
-    ignored = shutil.ignore_patterns("runs", "eval", "data", "*.previous")
-    return Path(shutil.copytree(BUNDLE, tmp_path / "multistage_gan", ignore=ignored))
-
-
-@pytest.fixture
-def parts(bundle, iseg_cohort, tmp_path):
-    """Options of a training of seconds that writes beside the bundle."""
-    places = {"output_dir": str(tmp_path / "run"), "weights": str(tmp_path / "model.pt")}
-    return {**QUICK, **places, "dataset_dir": str(iseg_cohort)}
-
-
-def parser(*names: str, **overrides) -> ConfigParser:
-    result = ConfigParser()
-    result.read_config([str(CONFIGS / name) for name in names])
-    result.update(overrides)
-    return result
-
-
-def workflow(kind: str, bundle: Path, names: list[str], **overrides) -> ConfigWorkflow:
-    files = [str(bundle / "configs" / name) for name in names]
-    overrides = {"bundle_root": str(bundle), **overrides}
-    flow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, **overrides)
-    flow.initialize()
-    return flow
-
-
-def over(name: str, variant: str) -> list[str]:
-    """A config and a variant over it."""
-    return [f"{name}.json", f"variants/{variant}.json"]
-
-
-@pytest.fixture
-def weights(tmp_path):
-    """Weights of a narrow network that labels T1 and T2, which knows nothing yet."""
-    torch.manual_seed(0)
-    path = tmp_path / "tiny.weights"
-    torch.save(parser("inference.json", **WIDTHS).get_parsed_content("network_def").state_dict(), path)
-    return path
-
-
-@contextmanager
-def refused(says: str):
-    """What is called in here ends in an error of ours that says so, which MONAI may have wrapped."""
-    with pytest.raises((InputError, RuntimeError)) as caught:
-        yield
-    error = caught.value
-    while error.__cause__ is not None:
-        error = error.__cause__
-    assert isinstance(error, InputError)
-    assert re.search(says, str(error)), error
-
-
-def items(cohort: Path, section: str) -> list[dict]:
-    return json.loads((cohort / "dataset.json").read_text())[section]
-
-
-def relisted(cohort: Path, folder: Path, **lists) -> Path:
-    """The cohort with other lists."""
-    shutil.copytree(cohort, folder)
-    content = json.loads((folder / "dataset.json").read_text()) | lists
-    (folder / "dataset.json").write_text(json.dumps(content))
-    return folder
-
-
 # --- training ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [pytest.param("bundle", marks=pytest.mark.slow), "elsewhere"])
 def test_training_runs_from_anywhere(place, bundle, iseg_cohort, tmp_path):
     """From the bundle's folder with no bundle_root, from elsewhere with it."""
-    (tmp_path / "away").mkdir()
-    options = {**QUICK, "dataset_dir": iseg_cohort}
-    config, cwd = Path("configs/train.json"), bundle
-    if place == "elsewhere":
-        options, config, cwd = {**options, "bundle_root": bundle}, bundle / "configs/train.json", tmp_path / "away"
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", str(config), *words]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not list((tmp_path / "away").iterdir())
+    train_from(place, bundle, tmp_path / "away", **QUICK, dataset_dir=iseg_cohort)
     state = torch.load(bundle / "models" / "model.pt", weights_only=True)
     assert {key.partition(".")[0] for key in state} == {"coarse", "refiner"}
     names = {path.name for path in (bundle / "runs" / "reference" / "networks").iterdir()}
@@ -142,17 +57,6 @@ def test_every_variant_trains_and_labels(variant, bundle, iseg_cohort, mrbrains_
     workflow("infer", bundle, names, output_dir=str(tmp_path / "labels"), **keep).run()
     subjects = items(Path(parts["dataset_dir"]), "test")
     assert len(list((tmp_path / "labels").glob("*_pred.nii.gz"))) == len(subjects)
-
-
-@pytest.fixture
-def mrbrains_cohort(request, tmp_path):
-    """Three simulated adults with T1, T1-IR and FLAIR and one without labels, for the variant that wants them."""
-    folder = tmp_path / "mrbrains"
-    if "mrbrains" in request.node.name:
-        from ganglion.data.phantom import write_cohort
-
-        write_cohort("mrbrains", folder, 3, spacing=4.0, unlabeled=1, splits=(1, 1, 1), progress=False)
-    return folder
 
 
 PARTS = {"network": "weights", "generator": "generator_weights", "discriminator": "discriminator_weights"}
@@ -308,7 +212,7 @@ def test_properties_that_clients_ask_for_exist(kind, names, bundle, iseg_cohort,
 def test_metadata_describes_the_network(bundle, monkeypatch):
     monkeypatch.chdir(bundle)
     verify_net_in_out(net_id="network_def", config_file="configs/inference.json", meta_file="configs/metadata.json")
-    metadata = json.loads((CONFIGS / "metadata.json").read_text())
+    metadata = json.loads((TESTED.configs / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
     channels = metadata["network_data_format"]["inputs"]["image"]["channel_def"]
     assert list(channels.values()) == parser("inference.json")["contrasts"]

@@ -1,55 +1,19 @@
 """The SegAN bundle as its users run it: through MONAI's command line and through MONAI's workflow objects."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
+from bundle_under_test import BundleUnderTest, call, command, items, workflow
+from monai.bundle import verify_net_in_out
 from segan_quick import QUICK
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "segan_transfer"
-CONFIGS = BUNDLE / "configs"
-VARIANTS = sorted(path.stem for path in (CONFIGS / "variants").glob("*.json"))
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    """A copy of the bundle, so that no test writes into the repository."""
-    ignored = shutil.ignore_patterns("runs", "eval", "data", "*.previous")
-    return Path(shutil.copytree(BUNDLE, tmp_path / "segan_transfer", ignore=ignored))
-
-
-def command(run_id: str, *config_files: Path | str, **overrides) -> list[str]:
-    files = repr([str(f) for f in config_files]) if len(config_files) > 1 else str(config_files[0])
-    options = [item for key, value in overrides.items() for item in (f"--{key}", str(value))]
-    return [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", files, *options]
-
-
-def call(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess:
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(arguments, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
-
-
-def parser(*names: str, **overrides) -> ConfigParser:
-    result = ConfigParser()
-    result.read_config([str(CONFIGS / name) for name in names])
-    result.update(overrides)
-    return result
-
-
-def workflow(kind: str, bundle: Path, names: list[str], **overrides) -> ConfigWorkflow:
-    files = [str(bundle / "configs" / name) for name in names]
-    overrides = {"bundle_root": str(bundle), **overrides}
-    flow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, **overrides)
-    flow.initialize()
-    return flow
+TESTED = BundleUnderTest("segan_transfer")
+BUNDLE, VARIANTS, parser = TESTED.folder, TESTED.variants, TESTED.parser
 
 
 @pytest.fixture
@@ -155,10 +119,6 @@ def test_mlflow_and_tensorboard_record_a_run(bundle, brats_cohort, tmp_path):
 # --- evaluation and inference -----------------------------------------------------------------------------------
 
 
-def items(cohort: Path, section: str) -> list[dict]:
-    return json.loads((cohort / "dataset.json").read_text())[section]
-
-
 def test_evaluation_scores_every_test_subject_and_saves_what_it_scored(bundle, brats_cohort, weights, tmp_path):
     options = {"width": 4, "dataset_dir": str(brats_cohort), "weights": str(weights), "output_dir": str(tmp_path)}
     workflow("infer", bundle, ["inference.json", "evaluate.json"], **options).run()
@@ -241,7 +201,7 @@ def test_properties_that_clients_ask_for_exist(kind, names, bundle, brats_cohort
 def test_metadata_describes_the_network(bundle, monkeypatch):
     monkeypatch.chdir(bundle)
     verify_net_in_out(net_id="network_def", config_file="configs/inference.json", meta_file="configs/metadata.json")
-    metadata = json.loads((CONFIGS / "metadata.json").read_text())
+    metadata = json.loads((TESTED.configs / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
     channels = metadata["network_data_format"]["inputs"]["image"]["channel_def"]
     assert list(channels.values()) == parser("inference.json")["contrasts"]

@@ -1,23 +1,20 @@
 """The StyleGAN2 bundle as its users run it: trained, drawn from, and a segmenter trained on what was drawn."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
+from bundle_under_test import BUNDLES, BundleUnderTest, call, command, workflow
+from monai.bundle import ConfigWorkflow, verify_net_in_out
 from stylegan2_quick import QUICK, SEGMENTER_QUICK
 
 from ganglion.networks.stylegan2_synthesis import SIZES
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "stylegan2_synthesis"
-CONFIGS = BUNDLE / "configs"
+TESTED = BundleUnderTest("stylegan2_synthesis")
+CONFIGS, parser = TESTED.configs, TESTED.parser
 OVERLAYS = {path.stem: json.loads(path.read_text())["_desc_"] for path in (CONFIGS / "variants").glob("*.json")}
 OF_TRAINING = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train.json"))
 OF_SEGMENTER = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train_segmenter.json"))
@@ -28,28 +25,6 @@ SAME_SIZE = {key: QUICK[key] for key in ("resolution", "spacing")}
 def few_channels(monkeypatch):
     for size, (_, _, layers) in list(SIZES.items()):
         monkeypatch.setitem(SIZES, size, (256, 16, layers))
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    """A copy of the bundle, so that no test writes into the repository."""
-    ignored = shutil.ignore_patterns("runs", "eval", "data", "samples", "*.previous")
-    return Path(shutil.copytree(BUNDLE, tmp_path / "stylegan2_synthesis", ignore=ignored))
-
-
-def parser(*names: str, **overrides) -> ConfigParser:
-    result = ConfigParser()
-    result.read_config([str(CONFIGS / name) for name in names])
-    result.update(overrides)
-    return result
-
-
-def workflow(kind: str, bundle: Path, names: list[str], **overrides) -> ConfigWorkflow:
-    files = [str(bundle / "configs" / name) for name in names]
-    overrides = {"bundle_root": str(bundle), **overrides}
-    flow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, **overrides)
-    flow.initialize()
-    return flow
 
 
 def save_network(path: Path, name: str, key: str, **overrides) -> str:
@@ -129,7 +104,7 @@ def test_drawn_samples_are_a_data_set_with_pictures(samples, generator):
 
 
 def test_another_bundle_trains_on_drawn_samples_as_they_are(samples, tmp_path):
-    source = BUNDLE.parent / "segan_transfer" / "configs" / "train.json"
+    source = BUNDLES / "segan_transfer" / "configs" / "train.json"
     options = {"epochs": 1, "val_interval": 1, "width": 4, "slices_per_volume": 1, "tensorboard": False}
     flow = ConfigWorkflow(
         config_file=str(source), workflow_type="train", logging_file=False, bundle_root=str(tmp_path),
@@ -172,20 +147,17 @@ def test_drawn_slices_are_compared_with_real_ones(bundle, brats_cohort, generato
 
 @pytest.mark.slow
 def test_the_chain_by_the_command_line(bundle, brats_cohort, tmp_path):
-    def call(run_id, name, **options):
-        options = {"bundle_root": bundle, **SAME_SIZE, **options}
-        words = [item for key, value in options.items() for item in (f"--{key}", str(value))]
-        command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", str(bundle / "configs" / name)]
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([*command, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600)
+    def run(run_id, name, **options):
+        words = command(run_id, bundle / "configs" / name, bundle_root=bundle, **{**SAME_SIZE, **options})
+        done = call(words, tmp_path, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    call("training", "train.json", dataset_dir=brats_cohort, **QUICK)
-    call("generating", "generate.json", count=6)
+    run("training", "train.json", dataset_dir=brats_cohort, **QUICK)
+    run("generating", "generate.json", count=6)
     drawn = bundle / "eval" / "samples" / "reference"
     options = {**SEGMENTER_QUICK, "dataset_dir": brats_cohort, "drawn_dir": drawn, "drawn_share": 1.0}
-    call("training", "train_segmenter.json", **options)
-    call("inference", "inference.json", dataset_dir=brats_cohort, features=SEGMENTER_QUICK["features"])
+    run("training", "train_segmenter.json", **options)
+    run("inference", "inference.json", dataset_dir=brats_cohort, features=SEGMENTER_QUICK["features"])
     assert list((bundle / "eval" / "reference").glob("*_pred.nii.gz"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from monai.networks import one_hot
 from torch import Tensor, nn
 
 from ..data.whole import written_whole
@@ -149,7 +149,7 @@ class CompareSamples:
         columns = [joint[:_SHOWN]]
         for pool, codes in real:
             places = nearest(images[:_SHOWN], pool)[1]
-            hard = F.one_hot(codes[places], joint.shape[1] - self.contrasts).movedim(-1, 1).float()
+            hard = one_hot(codes[places].unsqueeze(1), joint.shape[1] - self.contrasts)
             columns.append(torch.cat([pool[places], hard], dim=1))
         rows = torch.stack(columns, dim=1).flatten(0, 1)
         write_mosaic(self.folder / "neighbours.png", rows, self.contrasts, columns=len(columns))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from monai.networks import one_hot
 from torch import Tensor, nn
 
 from ..data.whole import written_whole
@@ -128,9 +129,9 @@ class ProjectSlices:
         pictures, styles, rows = [], [], []
         for _, item in zip(range(self.count), self.items, strict=False):
             image = torch.as_tensor(item[IMAGE]).as_subclass(Tensor).float()
-            codes = torch.as_tensor(item["label"]).as_subclass(Tensor)[0].long()
+            label = torch.as_tensor(item["label"]).as_subclass(Tensor)
             found, drawn, difference = self.projector(image)
-            real = torch.cat([image, F.one_hot(codes, self.labels).movedim(-1, 0).float()])
+            real = torch.cat([image, one_hot(label, self.labels, dim=0)])
             pictures += [real, drawn]
             styles.append(found)
             rows.append({"subject": str(item[SUBJECT]), "rms_difference": difference})

@@ -7,6 +7,7 @@ from .feature_matching import feature_matching
 from .mode_seeking import mode_seeking
 from .multi_scale import multi_scale_l1
 from .noise_recovery import noise_recovery
+from .overlap import tissue_dice
 from .penalties import between, gradient_penalty, path_lengths
 from .semi_supervised import drift_penalty, generated_loss, labelled_loss, logit_drift, real_score, unlabelled_loss
 
@@ -27,6 +28,7 @@ __all__ = [
     "path_lengths",
     "posterior_consistency",
     "real_score",
+    "tissue_dice",
     "tissue_edges",
     "unlabelled_loss",
 ]

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.losses import DiceLoss
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -38,6 +37,7 @@ from ...losses import (
     mode_seeking,
     noise_recovery,
     real_score,
+    tissue_dice,
     unlabelled_loss,
 )
 
@@ -100,13 +100,12 @@ class SupervisedObjective:
         self.network = network
         self.class_weights = class_weights
         self.dice_weight = dice_weight
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss`` and its parts ``cross_entropy`` and ``dice``."""
         label = batch[LABELLED][LABEL]
         logits = networks[self.network](batch[LABELLED][IMAGE]).float()
-        terms = {"cross_entropy": labelled_loss(logits, label, self.class_weights), "dice": self.dice(logits, label)}
+        terms = {"cross_entropy": labelled_loss(logits, label, self.class_weights), "dice": tissue_dice(logits, label)}
         return {"loss": terms["cross_entropy"] + self.dice_weight * terms["dice"], **terms}
 
 
@@ -147,7 +146,6 @@ class DiscriminatorObjective:
         self.penalty_weight = penalty_weight
         self.drift_weight = drift_weight
         self.dice_weight = dice_weight
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss``, its parts, and the mean scores of real and of generated images, which should not drift."""
@@ -162,7 +160,7 @@ class DiscriminatorObjective:
         terms |= self._adversary(discriminator, (ours, label), unlabelled, theirs, generated, fakes)
         loss = self.labelled_weight * terms["labelled"] + terms.pop("adversarial_loss")
         if self.dice_weight:
-            terms["dice"] = self.dice(ours.float(), label)
+            terms["dice"] = tissue_dice(ours, label)
             loss = loss + self.dice_weight * terms["dice"]
         if self.drift_weight:
             terms["drift"] = drift_penalty(torch.cat([ours, theirs]))

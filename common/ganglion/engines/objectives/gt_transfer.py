@@ -22,13 +22,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from monai.losses import DiceLoss
 from monai.networks import one_hot
 from torch import Tensor
 
 from ...errors import InputError
 from ...keys import IMAGE, LABEL, LABELLED, UNLABELLED
-from ...losses import edge_loss, labelled_loss, mode_seeking, tissue_edges
+from ...losses import edge_loss, labelled_loss, mode_seeking, tissue_dice, tissue_edges
 from .few_labels import Generate, Networks, against
 
 
@@ -169,7 +168,6 @@ class SyntheticLabelsObjective:
         self.synthetic_weight = synthetic_weight
         self.bend = bend
         self.dice_weight = dice_weight
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss`` and its parts ``labelled`` and ``synthetic``.
@@ -195,7 +193,7 @@ class SyntheticLabelsObjective:
 
     def _tissues(self, logits: Tensor, label: Tensor) -> Tensor:
         loss = labelled_loss(logits, label, self.class_weights)
-        return loss + self.dice_weight * self.dice(logits.float(), label) if self.dice_weight else loss
+        return loss + self.dice_weight * tissue_dice(logits, label) if self.dice_weight else loss
 
 
 def flipped(label: Tensor) -> Tensor:

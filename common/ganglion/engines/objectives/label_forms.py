@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from monai.networks import one_hot
 from torch import Tensor
 
 from ...errors import InputError
@@ -60,10 +61,9 @@ class LabelForm:
     @torch.no_grad()
     def real(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         """Views of real images (B, C, H, W) with codes (B, 1, H, W), by name of the discriminator."""
-        codes = label[:, 0].long()
-        if int(codes.max()) >= self.labels or int(codes.min()) < 0:
-            raise InputError(f"label code {int(codes.max())} found, expected 0 to {self.labels - 1}; see `labels`")
-        hard = F.one_hot(codes, self.labels).movedim(-1, 1).to(image.dtype)
+        if int(label.max()) >= self.labels or int(label.min()) < 0:
+            raise InputError(f"label code {int(label.max())} found, expected 0 to {self.labels - 1}; see `labels`")
+        hard = one_hot(label, self.labels, image.dtype)
         shown = {"straight_through": lambda: hard, "distance": lambda: self._distances(hard)}
         return self._views(image, shown.get(self.remedy, lambda: self._soften(hard))())
 
@@ -71,7 +71,7 @@ class LabelForm:
         """Views of drawn images with their probabilities, (B, C + labels, H, W), by name of the discriminator."""
         image, probability = joint[:, : -self.labels], joint[:, -self.labels :]
         if self.remedy == "straight_through":
-            hard = F.one_hot(probability.argmax(dim=1), self.labels).movedim(-1, 1).to(probability.dtype)
+            hard = one_hot(probability.argmax(dim=1, keepdim=True), self.labels, probability.dtype)
             probability = hard + probability - probability.detach()
         return self._views(image, probability)
 

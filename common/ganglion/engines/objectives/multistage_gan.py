@@ -13,25 +13,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.losses import DiceLoss
 from torch import Tensor
 
 from ...keys import IMAGE, LABEL, LABELLED, UNLABELLED
-from ...losses import labelled_loss, posterior_consistency
+from ...losses import labelled_loss, posterior_consistency, tissue_dice
 from .few_labels import Networks, brain_probability
 
 
 class CoarseObjective:
     """L_G1: brain against background, on labelled images."""
 
-    def __init__(self) -> None:
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
-
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss`` and its parts ``dice`` and ``cross_entropy``."""
         image, label = batch[LABELLED][IMAGE], batch[LABELLED][LABEL]
         logits, brain = networks["coarse"](image).float(), (label > 0).long()
-        terms = {"dice": self.dice(logits, brain), "cross_entropy": labelled_loss(logits, brain)}
+        terms = {"dice": tissue_dice(logits, brain), "cross_entropy": labelled_loss(logits, brain)}
         return {"loss": terms["dice"] + terms["cross_entropy"], **terms}
 
 
@@ -63,7 +59,6 @@ class RefinerObjective:
         self.temperature = temperature
         self.threshold = threshold
         self.updates = 0
-        self.dice = DiceLoss(softmax=True, to_onehot_y=True, squared_pred=True, smooth_nr=1e-6, smooth_dr=1e-6)
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``loss``, its parts, the weight of the consistency and the share of voxels that it rests on."""
@@ -73,7 +68,7 @@ class RefinerObjective:
             image = torch.cat([labelled, batch[UNLABELLED][IMAGE]])  # one pass: nothing in the network mixes samples
         logits = networks["refiner"](image, brain_probability(networks, image)).float()
         ours, theirs = logits[: len(labelled)], logits[len(labelled) :]
-        terms = {"cross_entropy": labelled_loss(ours, label, self.class_weights), "dice": self.dice(ours, label)}
+        terms = {"cross_entropy": labelled_loss(ours, label, self.class_weights), "dice": tissue_dice(ours, label)}
         loss = terms["cross_entropy"] + self.dice_weight * terms["dice"]
         if self.consistency_weight:
             with torch.no_grad():
