@@ -7,24 +7,30 @@ import torch
 
 
 @pytest.fixture
-def bundle(request, tmp_path) -> Path:
-    """A copy of the bundle, so that no test writes into the repository."""
-    return request.module.TESTED.copy(tmp_path)
+def under_test(request):
+    """What has `TESTED`, `QUICK` and `WIDTHS`: the file itself, unless it tests several bundles."""
+    return request.module
 
 
 @pytest.fixture
-def parts(request, bundle, iseg_cohort, tmp_path) -> dict:
+def bundle(under_test, tmp_path) -> Path:
+    """A copy of the bundle, so that no test writes into the repository."""
+    return under_test.TESTED.copy(tmp_path)
+
+
+@pytest.fixture
+def parts(under_test, bundle, iseg_cohort, tmp_path) -> dict:
     """Options of a training of seconds that writes beside the bundle."""
     places = {"output_dir": str(tmp_path / "run"), "weights": str(tmp_path / "model.pt")}
-    return {**request.module.QUICK, **places, "dataset_dir": str(iseg_cohort)}
+    return {**under_test.QUICK, **places, "dataset_dir": str(iseg_cohort)}
 
 
 @pytest.fixture
-def weights(request, tmp_path) -> Path:
+def weights(under_test, tmp_path) -> Path:
     """Weights of a narrow network that labels T1 and T2, which knows nothing yet."""
     torch.manual_seed(0)
     path = tmp_path / "tiny.weights"
-    content = request.module.TESTED.parser("inference.json", **request.module.WIDTHS)
+    content = under_test.TESTED.parser("inference.json", **under_test.WIDTHS)
     torch.save(content.get_parsed_content("network_def").state_dict(), path)
     return path
 
