@@ -55,6 +55,10 @@ class Data:
             remove: (mrbrains13, mrbrains18) set cerebellum and brain stem to 0 in the images
             copy: copy the images
             overwrite: replace a dataset.json that was made otherwise
+
+        Examples:
+            ganglion data convert brats SRC DST --seed 1
+            ganglion data convert folder SRC DST --label_name lesion --contrasts T1,FLAIR
         """
         from .data.convert import convert
 
@@ -98,6 +102,10 @@ class Data:
             max_voxels: how many voxels a file may claim, 536870912 if not given; more is refused unread
             allow_outside: accept files that lie outside the folder
             workers: subjects that are looked at side by side
+
+        Examples:
+            ganglion data check DIR
+            ganglion data check DIR --fix DST --json findings.json
         """
         from .data.doctor import MAX_VOXELS, look_after
 
@@ -129,6 +137,9 @@ class Data:
             labels: what the codes mean: whole-tumour, tumour, tissue, or as 1:core,2:oedema
             series: pattern of the description of the series to lie on, as "AX T1*"
             overwrite: replace the file
+
+        Examples:
+            ganglion data dicomseg out/sub-001_pred.nii.gz archive/patient1 seg.dcm --labels whole-tumour
         """
         from .data.dicom_seg import write_dicom_seg
 
@@ -165,6 +176,9 @@ class Commands:
             seed: of the simulated subjects
             spacing: voxel size in mm
             bundle: folder of the bundle, if it is not beside the package
+
+        Examples:
+            ganglion demo
         """
         from .demo import demo
 
@@ -188,6 +202,9 @@ class Commands:
             precision: fp32, or fp16 for weights and computation in half precision
             out: file or folder to write; if not given, NAME_vX.Y.Z in the working folder
             dataset: folder with dataset.json, to compare on the scans of its test list, too
+
+        Examples:
+            ganglion export bundles/segan_transfer --format onnx
         """
         from .sharing.export import export_bundle
 
@@ -217,6 +234,9 @@ class Commands:
             unlabeled: how many further subjects without a label
             splits: subjects for training, validation and test, as 12,3,5; about 60, 15 and 25 % if not given
             workers: subjects that are made side by side
+
+        Examples:
+            ganglion phantom brats DIR --subjects 20 --seed 1 --spacing 2
         """
         from .data.phantom import write_cohort
 
@@ -233,6 +253,9 @@ class Commands:
             out: folder for NAME_vX.Y.Z.zip
             overwrite: replace a zip of this version that holds something else
             variant: pack this variant as a bundle of its own, as flair, for a client that knows no overlays
+
+        Examples:
+            ganglion pack bundles/segan_transfer --out DIR
         """
         from .sharing.pack import pack
 
@@ -246,6 +269,9 @@ class Commands:
         Args:
             path: a zip, the folder of a bundle, or one file, as weights
             json: file to write the findings to, for programs
+
+        Examples:
+            ganglion scan segan_transfer_v0.1.0.zip
         """
         from .sharing.scan import report, scan, write_json
 
@@ -265,6 +291,9 @@ class Commands:
             archive: the zip
             directory: folder to put the bundle's folder into
             trust: sha256 of the zip, from its publisher, to accept what the scan finds
+
+        Examples:
+            ganglion unpack segan_transfer_v0.1.0.zip DIR
         """
         from .sharing.unpack import unpack
 
@@ -292,6 +321,10 @@ class Commands:
             section: list of the data set that was scored
             compare: folder of another evaluation of the same subjects, for the paired difference
             title: headline
+
+        Examples:
+            ganglion report bundles/segan_transfer/runs/reference
+            ganglion report RUN --evaluation EVAL --compare OTHER --out report.html
         """
         from .reports.on_folder import report_on
 
@@ -325,6 +358,10 @@ class Commands:
             dry_run: print the commands and how long they may take, write nothing
             slurm: partition of a Slurm cluster to submit the rows to, one job each
             slurm_options: further parameters of submitit, as "{'timeout_min': 240, 'gpus_per_node': 1}"
+
+        Examples:
+            ganglion reproduce segan_transfer/table1 --dry_run
+            ganglion reproduce segan_transfer/table1 --dataset_dir DST --seeds 3
         """
         from .reproduce.command import reproduce
 
@@ -336,12 +373,19 @@ class Commands:
 
     @staticmethod
     @command
-    def info() -> None:
-        """Print the versions of the software and the devices that it finds."""
-        from .reports.environment import describe_environment
+    def info(*, json: bool = False) -> None:
+        """Print the versions of the software, the devices, and the bundles with their weights.
 
-        for name, value in describe_environment().items():
-            print(f"{name:<18} {value}")
+        Args:
+            json: as one JSON object, for programs
+
+        Examples:
+            ganglion info
+            ganglion info --json
+        """
+        from .reports.inventory import inventory
+
+        print(inventory(as_json=json))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
