@@ -170,3 +170,21 @@ def test_every_bundle_has_its_page_and_its_tests():
         assert page.split("\n\n")[1].startswith("**The idea.**"), bundle.name
         assert f"bundles/{bundle.name}/docs/README.md" in page
         assert (root / "tests" / "bundles" / f"test_{bundle.name}.py").is_file()
+
+
+def test_the_readmes_numbers_are_those_of_the_cards():
+    root = Path(__file__).parents[2]
+    measured = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[`(\w+)`\].*$", (root / "README.md").read_text(encoding="utf-8"), re.M)
+    lines = {line.split("`")[1]: line for line in (root / "README.md").read_text().splitlines() if line[:4] == "| [`"}
+    assert sorted(rows) == [bundle.name for bundle in BUNDLES]
+    for bundle in BUNDLES:
+        cells = [cell.strip() for cell in lines[bundle.name].strip("| ").split("|")]
+        card = (bundle / "docs" / "README.md").read_text(encoding="utf-8")
+        if bundle not in TRAINED:
+            assert cells[4:8] == ["", "", "", ""]
+            continue
+        for number in re.findall(r"\d\.\d{3}", " ".join(cells[4:6])):
+            assert number in card, (bundle.name, number)
+        assert cells[6] in card.replace(";", ""), (bundle.name, cells[6])
+        assert re.search(rf"\| case, file to file, .*: time \| {float(cells[7].split()[0]):.1f}", measured)
