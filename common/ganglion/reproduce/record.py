@@ -48,7 +48,7 @@ class Progress:
 def begin(job: Job) -> Progress:
     """The progress of a row that is begun or continued now, with the sums of what it starts from."""
     left = read_progress(job.folder)
-    fresh = Progress(job.configs, job.settings, _sums(job))
+    fresh = Progress(job.configs, job.settings, sums(job))
     if left is None or _changed(job, vars(left)):
         left = fresh
     left.tries += 1
@@ -143,13 +143,13 @@ def _changed(job: Job, content: dict[str, Any]) -> str:
     if content.get("settings") != job.settings:
         return f"row {job.row.row} in {job.table.path.name}"
     former = content.get("starts", {})
-    for name, found in _sums(job).items():
+    for name, found in sums(job).items():
         if former.get(name, found) != found:
             return f"file to start from, {name}"
     return ""
 
 
-def _sums(job: Job) -> dict[str, str]:
+def sums(job: Job) -> dict[str, str]:
     """sha256 of the weights that a row starts from, as far as they exist."""
     return {name: file_sum(path) for name, path in job.starts.items() if path.is_file()}
 
