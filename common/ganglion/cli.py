@@ -311,6 +311,7 @@ class Commands:
         dry_run: bool = False,
         slurm: str | None = None,
         slurm_options: str | None = None,
+        others: str | None = None,
     ) -> None:
         """Train and score the rows of a paper's table, and write the table; given again, it goes on.
 
@@ -325,12 +326,11 @@ class Commands:
             dry_run: print the commands and how long they may take, write nothing
             slurm: partition of a Slurm cluster to submit the rows to, one job each
             slurm_options: further parameters of submitit, as "{'timeout_min': 240, 'gpus_per_node': 1}"
+            others: folders of further data sets that the table names, as "{'adults': 'DIR'}"
         """
         from .reproduce.command import reproduce
 
-        code = reproduce(
-            table, dataset_dir, seeds, scale, out, workers, only, dry_run, slurm=slurm, slurm_options=slurm_options
-        )
+        code = reproduce(table, dataset_dir, seeds, scale, out, workers, only, dry_run, slurm, slurm_options, others)
         if code:
             raise command_line.Failed(code)
 

@@ -65,6 +65,17 @@ def test_starts_and_options_of_a_row(toy):
     assert (training["precision"], training["amp"], training["spacing"]) == ("bf16", "False", "[1.0, 1.0]")
 
 
+def test_a_row_of_a_further_data_set(toy):
+    toy.table["scales"]["small"]["others"] = {"adults": toy.table["scales"]["small"]["cohort"]}
+    toy.row("first")["data"] = "adults"
+    toy.table.pop("baseline")
+    toy.write()
+    plan = make_plan(toy.read(), "small", 1, OUT, DATA, further={"adults": Path("grown")})
+    data = {row: {options["dataset_dir"] for _, options in commands(plan, row)} for row in ("first", "second")}
+    assert data == {"first": {"grown"}, "second": {"dst"}}
+    assert plan.jobs["toy", "second", 0].needs == (("toy", "first", 0),)
+
+
 def test_a_row_that_is_scored_only(toy):
     ((run_id, evaluation),) = commands(plan_of(toy), "elsewhere")
     assert run_id == "evaluating"

@@ -24,8 +24,8 @@ def describe(plan: Plan, place: Place, workers: int = 1) -> str:
     lines = [f"# {_counts(plan, left)}", f"# {_time(plan, to_run, workers)}"]
     if place.given == NO_DATA:
         lines.append("# give your data set with --dataset_dir DIR: there is no cohort to simulate at this scale")
-    if place.given is None and not (place.data / FILE_NAME).is_file():
-        lines += ["# simulated subjects, not patients", command_line(place.phantom)]
+    simulated = [words for folder, words in place.to_simulate.items() if not (folder / FILE_NAME).is_file()]
+    lines += ["# simulated subjects, not patients", *map(command_line, simulated)] if simulated else []
     lines += [f"# {plan.jobs[key].title}: the same as {name}, which is done" for key, name in taken.items()]
     for job in to_run:
         lines += [f"# {job.title}", *(step.line for step in job.steps)]

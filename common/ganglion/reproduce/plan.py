@@ -105,6 +105,7 @@ class Job:
     def settings(self) -> str:
         """sha256 of what the table says about how it is run; its name and the printed numbers may change."""
         row = {name: getattr(self.row, name) for name in ("train", "infer", "options", "start_from", "weights")}
+        row |= {} if self.row.data is None else {"data": self.row.data}
         scale = {name: getattr(self.scale, name) for name in ("overlays", "options")}
         content = {"row": row, "scale": scale, "seed": self.seed}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=dict).encode()).hexdigest()
@@ -154,9 +155,24 @@ class Plan:
 
 
 def make_plan(
-    tables: Mapping[str, Table], scale: str, seeds: int, out: Path, data: Path, only: Sequence[str] = ()
+    tables: Mapping[str, Table],
+    scale: str,
+    seeds: int,
+    out: Path,
+    data: Path,
+    only: Sequence[str] = (),
+    further: Mapping[str, Path] | None = None,
 ) -> Plan:
     """The jobs of the first table, and of the others those that it starts from; all rows of one seed, then the next.
+
+    Args:
+        tables: the table and those that it starts from.
+        scale: the size.
+        seeds: how many trainings of each row.
+        out: the folder of all tables.
+        data: folder of the data set.
+        only: rows to run; all if empty.
+        further: folders of the data sets that rows know by a name.
 
     Raises:
         InputError: `only` names a row that is not run, or a table that is started from has no such scale.
@@ -174,7 +190,8 @@ def make_plan(
     for seed in range(seeds):
         for name in only or run:
             for table, row in _chain(tables, first.table, name):
-                job = Job(tables[table], row, tables[table].scale(scale), seed, out, data)
+                place = data if row.data is None else (further or {})[row.data]
+                job = Job(tables[table], row, tables[table].scale(scale), seed, out, place)
                 plan.jobs.setdefault(job.key, job)
             plan.asked.add((first.table, name, seed))
     return plan

@@ -15,7 +15,7 @@ from ..errors import InputError
 NAME = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
 OVERLAY = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 REFERENCE = re.compile(r"\{([\w-]+)/([\w-]+)\}/(.+)", re.ASCII)
-RESERVED = ("data", "slurm")  # folders of OUT that are no tables
+RESERVED = ("data", "others", "slurm")  # folders of OUT that are no tables
 
 _WORDS = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 _NUMBER = (int, float)
@@ -25,11 +25,11 @@ _TABLE: dict[str, Any] = {
     **dict.fromkeys(("notes", "columns", "rows"), list),
     "scales": dict,
 }
-_SCALE: dict[str, Any] = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
+_SCALE: dict[str, Any] = {"overlays": list, "options": dict, "cohort": dict, "others": dict, "seconds": _NUMBER}
 _COHORT: dict[str, Any] = {**dict.fromkeys(("subjects", "seed", "unlabeled"), int), "cohort": str}
 _COHORT |= {"spacing": _NUMBER, "splits": list}
 _ROW: dict[str, Any] = {
-    **dict.fromkeys(("row", "name", "where", "weights", "baseline"), str),
+    **dict.fromkeys(("row", "name", "where", "weights", "baseline", "data"), str),
     **dict.fromkeys(("train", "infer", "cell"), list),
     **dict.fromkeys(("options", "paper"), dict),
     "start_from": (dict, str),
@@ -46,6 +46,7 @@ class Scale:
         overlays: over train.json and inference.json, before those of a row.
         options: further settings of every training, unless a row says otherwise.
         cohort: what `ganglion phantom` is asked for where no data are given; None if there is no such cohort.
+        others: the same for further data sets, by the name that rows know them by.
         seconds: a measured time for one row, for the estimate.
     """
 
@@ -53,6 +54,7 @@ class Scale:
     overlays: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     cohort: Mapping[str, Any] | None = None
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seconds: float | None = None
 
 
@@ -68,6 +70,7 @@ class Row:
         options: further settings of the training.
         start_from: weights to start from, by network or of the one network; may hold `{table/row}`.
         weights: weights that are scored as they are, without a training.
+        data: name of the further data set that it is trained and scored on; None is the table's own.
         paper: the printed numbers, by metric.
         where: where they are printed.
         baseline: the row that it is compared with, instead of the table's.
@@ -82,6 +85,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     start_from: Mapping[str, str] | str | None = None
     weights: str | None = None
+    data: str | None = None
     paper: Mapping[str, float] = field(default_factory=dict)
     where: str = ""
     baseline: str | None = None
@@ -215,6 +219,9 @@ def _judge_references(table: Table, row: Row, tables: Mapping[str, Table]) -> No
         if target.train is None:
             found = f"{{{other}/{wanted}}}, which trains nothing"
             raise _fault(table.path, place, found, "a row with `train`", "start from another")
+        if target.data is not None and other != table.table:
+            found = f"{{{other}/{wanted}}}, which is trained on a further data set of another table"
+            raise _fault(table.path, place, found, "a row of this table", "state that row here, too")
 
 
 def _refuse_cycles(tables: Mapping[str, Table]) -> None:
@@ -241,6 +248,15 @@ def _with_baseline(table: Table, baseline: str | None) -> Table:
     """The table with its baseline, once every row that is compared with exists and is run."""
     for row in table.rows.values():
         _judge_baseline(table, f"row {row.row}, baseline", row.baseline)
+        compared = row.baseline or baseline
+        if (
+            compared is not None
+            and compared in table.rows
+            and not row.printed_only
+            and table.rows[compared].data != row.data
+        ):
+            found = f"{compared}, which is scored on another data set"
+            raise _fault(table.path, f"row {row.row}, baseline", found, "one of the same", "correct the name")
     _judge_baseline(table, "baseline", baseline)
     return Table(**{**vars(table), "baseline": baseline})
 
@@ -270,10 +286,14 @@ def _scale(path: Path, name: str, content: Any, root: Path) -> Scale:
         raise _fault(path, place, f"the name {name!r}", "letters, digits, - and _", "rename it")
     _judge_keys(path, place, content, _SCALE)
     overlays = _overlays(path, f"{place}, overlays", content.get("overlays", []), root)
-    cohort = content.get("cohort")
-    if cohort is not None:
-        _judge_keys(path, f"{place}, cohort", cohort, _COHORT, ("cohort", "subjects"))
-    return Scale(name, overlays, content.get("options", {}), cohort, content.get("seconds"))
+    cohort, others = content.get("cohort"), content.get("others", {})
+    for key, asked in {"cohort": cohort, **{f"others#{other}": asked for other, asked in others.items()}}.items():
+        if asked is not None:
+            _judge_keys(path, f"{place}, {key}", asked, _COHORT, ("cohort", "subjects"))
+    for other in others:
+        if not NAME.fullmatch(other):
+            raise _fault(path, f"{place}, others", f"the name {other!r}", "letters, digits, - and _", "rename it")
+    return Scale(name, overlays, content.get("options", {}), cohort, others, content.get("seconds"))
 
 
 def _row(path: Path, number: int, content: Any, root: Path) -> Row:
