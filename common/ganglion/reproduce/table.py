@@ -25,13 +25,13 @@ _TABLE: dict[str, Any] = {
     **dict.fromkeys(("notes", "columns", "rows"), list),
     "scales": dict,
 }
-_SCALE: dict[str, Any] = {"overlays": list, "options": dict, "cohort": dict, "seconds": _NUMBER}
+_SCALE: dict[str, Any] = {**dict.fromkeys(("overlays", "drawing"), list), "options": dict, "cohort": dict, "seconds": _NUMBER}
 _COHORT: dict[str, Any] = {**dict.fromkeys(("subjects", "seed", "unlabeled"), int), "cohort": str}
 _COHORT |= {"spacing": _NUMBER, "splits": list}
 _ROW: dict[str, Any] = {
     **dict.fromkeys(("row", "name", "where", "weights", "baseline"), str),
     **dict.fromkeys(("train", "infer", "cell"), list),
-    **dict.fromkeys(("options", "paper"), dict),
+    **dict.fromkeys(("options", "paper", "draws"), dict),
     "start_from": (dict, str),
     "printed_only": bool,
 }
@@ -44,6 +44,7 @@ class Scale:
     Attributes:
         name: `small` or `paper`, say.
         overlays: over train.json and inference.json, before those of a row.
+        drawing: over train_generator.json and generate.json, before those of a row that draws.
         options: further settings of every training, unless a row says otherwise.
         cohort: what `ganglion phantom` is asked for where no data are given; None if there is no such cohort.
         seconds: a measured time for one row, for the estimate.
@@ -51,6 +52,7 @@ class Scale:
 
     name: str
     overlays: tuple[str, ...] = ()
+    drawing: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     cohort: Mapping[str, Any] | None = None
     seconds: float | None = None
@@ -65,7 +67,9 @@ class Row:
         name: its name for people.
         train: overlays over train.json; None if nothing is trained.
         infer: overlays over inference.json.
-        options: further settings of the training.
+        options: further settings of the training; a text may be `{table/row}/file`.
+        draws: settings of generate.json. The row is not scored but trains what draws, by train_generator.json, and
+            draws a data set, `drawn` in its folder, for others; `train` and `infer` go over those two.
         start_from: weights to start from, by network or of the one network; may hold `{table/row}`.
         weights: weights that are scored as they are, without a training.
         paper: the printed numbers, by metric.
@@ -86,15 +90,23 @@ class Row:
     where: str = ""
     baseline: str | None = None
     cell: tuple[str, str] | None = None
+    draws: Mapping[str, Any] | None = None
     printed_only: bool = False
 
     @property
+    def from_rows(self) -> dict[str, str]:
+        """The options that name what another row has made."""
+        texts = {key: text for key, text in self.options.items() if isinstance(text, str)}
+        return {key: text for key, text in texts.items() if REFERENCE.fullmatch(text)}
+
+    @property
     def files(self) -> dict[str, str]:
-        """The weights that it starts from, by the key that names them."""
+        """The weights that it starts from and the data that others drew, by the key that names them."""
         if isinstance(self.start_from, Mapping):
             found = {f"start_from#{network}": file for network, file in self.start_from.items()}
         else:
             found = {} if self.start_from is None else {"start_from": self.start_from}
+        found |= {f"options#{key}": text for key, text in self.from_rows.items()}
         return found | ({} if self.weights is None else {"weights": self.weights})
 
 
@@ -120,6 +132,11 @@ class Table:
     question: str = ""
     notes: tuple[str, ...] = ()
     baseline: str | None = None
+
+    @property
+    def scored(self) -> list[Row]:
+        """The rows that are shown: all but those that draw for others."""
+        return [row for row in self.rows.values() if row.draws is None]
 
     @property
     def bundle(self) -> str:
@@ -246,7 +263,7 @@ def _with_baseline(table: Table, baseline: str | None) -> Table:
 
 
 def _judge_baseline(table: Table, place: str, name: str | None) -> None:
-    run = [row.row for row in table.rows.values() if not row.printed_only]
+    run = [row.row for row in table.scored if not row.printed_only]
     if name is not None and name not in run:
         raise _fault(table.path, place, repr(name), f"a row that is run: {', '.join(run)}", "correct the name")
 
@@ -269,11 +286,13 @@ def _scale(path: Path, name: str, content: Any, root: Path) -> Scale:
     if not NAME.fullmatch(name):
         raise _fault(path, place, f"the name {name!r}", "letters, digits, - and _", "rename it")
     _judge_keys(path, place, content, _SCALE)
-    overlays = _overlays(path, f"{place}, overlays", content.get("overlays", []), root)
+    overlays, drawing = (
+        _overlays(path, f"{place}, {name}", content.get(name, []), root) for name in ("overlays", "drawing")
+    )
     cohort = content.get("cohort")
     if cohort is not None:
         _judge_keys(path, f"{place}, cohort", cohort, _COHORT, ("cohort", "subjects"))
-    return Scale(name, overlays, content.get("options", {}), cohort, content.get("seconds"))
+    return Scale(name, overlays, drawing, content.get("options", {}), cohort, content.get("seconds"))
 
 
 def _row(path: Path, number: int, content: Any, root: Path) -> Row:
@@ -304,7 +323,7 @@ def _judge_kind(path: Path, place: str, content: Mapping[str, Any]) -> None:
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
         raise _fault(path, place, found, "one of train, weights and printed_only: true", "decide for one")
-    for key in ("options", "start_from"):
+    for key in ("options", "start_from", "draws"):
         if key in content and kinds != ["train"]:
             raise _fault(path, f"{place}, {key}", "settings of a training", "a row with `train`", f"drop {key}")
 
