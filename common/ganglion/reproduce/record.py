@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.datalist import FILE_NAME
 from ..data.json_files import write_json
 from ..errors import InputError
 from ..sharing.sums import file_sum
@@ -150,8 +151,9 @@ def _changed(job: Job, content: dict[str, Any]) -> str:
 
 
 def sums(job: Job) -> dict[str, str]:
-    """sha256 of the weights that a row starts from, as far as they exist."""
-    return {name: file_sum(path) for name, path in job.starts.items() if path.is_file()}
+    """sha256 of the weights that a row starts from, and of the lists of drawn data, as far as they exist."""
+    files = {name: path / FILE_NAME if path.is_dir() else path for name, path in job.starts.items()}
+    return {name: file_sum(path) for name, path in files.items() if path.is_file()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
