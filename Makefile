@@ -22,7 +22,7 @@ types:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n auto
 
 test-all:
 	$(PYTHON) -m pytest -q -m "not clients"

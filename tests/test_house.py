@@ -32,7 +32,7 @@ TEXT_ENDINGS = {
 }
 SETUP_COMMANDS = [
     "python -m pip install -c constraints.txt -e . && python -m ganglion demo",
-    'python -m pip install -c constraints.txt -e ".[test]" && python -m pytest -q',
+    'python -m pip install -c constraints.txt -e ".[test]" && python -m pytest -q -n auto',
 ]
 
 

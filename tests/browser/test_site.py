@@ -7,15 +7,17 @@ build_site = pytest.importorskip("build_site", reason="the extra `docs` is not i
 PAGES = ["index", "docs/own_data", "docs/choose_a_method", "docs/segan_transfer", "docs/errors", "reference/networks"]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The site in a folder; building it fails at a broken link or a page outside of the navigation."""
-    folder = tmp_path_factory.mktemp("site")
-    assert build_site.build_site(folder) == []
-    return folder
+def test_the_site(show, tmp_path):
+    """One test, so that the site is built once however the tests are shared out."""
+    assert build_site.build_site(tmp_path / "site") == []
+    site = tmp_path / "site"
+    every_document_is_a_page(site)
+    for name in PAGES:
+        a_page_fits_a_desk_and_a_phone_and_asks_nobody(show, site / f"{name}.html")
+    the_search_finds_from_the_disk(show, site / "index.html")
 
 
-def test_every_document_is_a_page(site):
+def every_document_is_a_page(site):
     for document in build_site.repository_pages():
         page = document.relative_to(build_site.ROOT).with_suffix(".html")
         if document.name == "README.md":
@@ -26,17 +28,16 @@ def test_every_document_is_a_page(site):
     assert "ganglion data convert" in (site / "reference" / "command_line.html").read_text()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_desk_and_a_phone_and_asks_nobody(show, site, name):
+def a_page_fits_a_desk_and_a_phone_and_asks_nobody(show, path):
     for width in (1280, 400):
-        page, errors, requests = show(site / f"{name}.html", width)
+        page, errors, requests = show(path, width)
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
         assert page.inner_text("h1")
         assert (errors, requests) == ([], [])
 
 
-def test_the_search_finds_from_the_disk(show, site):
-    page, errors, requests = show(site / "index.html")
+def the_search_finds_from_the_disk(show, path):
+    page, errors, requests = show(path)
     page.click(".md-search__input")
     page.keyboard.type("hospital archive")
     first = page.wait_for_selector(".md-search-result__link", timeout=20_000)

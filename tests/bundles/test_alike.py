@@ -22,10 +22,8 @@ FILES = [
 ]
 NO_FILE = {
     (DRAWS, "configs/federated_all.json"): "what travels would be a generator, which remembers its scans",
-    (DRAWS, "configs/multi_gpu_train.json"): "its average and its augmentation are kept by one process",
-    (DRAWS, "configs/multi_gpu_evaluate.json"): "slices of a few subjects: one process is enough",
-    (DRAWS, "configs/variants/fine_tune.json"): "the generator's discriminator is not shipped",
-    (DRAWS, "configs/variants/no_validation.json"): "the generator selects nothing by a validation",
+    (DRAWS, "configs/variants/fine_tune.json"): "no discriminator is shipped to go on with",
+    (DRAWS, "configs/variants/no_validation.json"): "`drawn_only` and the others choose by the validation list",
 }
 
 KNOBS = {
@@ -36,9 +34,7 @@ KNOBS = {
     "evaluate": "_desc_ load_truth preprocessing dataset score handlers evaluating",
 }
 NO_KNOB = {
-    (DRAWS, "train", "weights"): "train.json writes the generator, `generator_weights`; `weights` are the segmenter's",
     (DRAWS, "train", "volumes_per_batch"): "a batch is of single slices: `batch_size`",
-    (DRAWS, "train", "val_interval"): "nothing is validated while the generator trains",
 }
 SAME_VALUE = {
     "train": "variant output_dir start_from precision seed workers time_limit tensorboard device",

@@ -1,13 +1,14 @@
 """The StyleGAN2 bundle as its users run it: trained, drawn from, and a segmenter trained on what was drawn."""
 
 import json
+import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_under_test import BUNDLES, BundleUnderTest, call, command, workflow
+from bundle_under_test import BUNDLES, BundleUnderTest, call, command, over, workflow
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 from stylegan2_quick import QUICK, SEGMENTER_QUICK
 
@@ -16,8 +17,8 @@ from ganglion.networks.stylegan2_synthesis import SIZES
 TESTED = BundleUnderTest("stylegan2_synthesis")
 CONFIGS, parser = TESTED.configs, TESTED.parser
 OVERLAYS = {path.stem: json.loads(path.read_text())["_desc_"] for path in (CONFIGS / "variants").glob("*.json")}
-OF_TRAINING = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train.json"))
-OF_SEGMENTER = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train_segmenter.json"))
+OF_TRAINING = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train_generator.json"))
+OF_SEGMENTER = sorted(name for name, text in OVERLAYS.items() if text.startswith("Overlay on train.json"))
 SAME_SIZE = {key: QUICK[key] for key in ("resolution", "spacing")}
 
 
@@ -59,7 +60,7 @@ QUICKLY = {"second_discriminator", "no_path_length", "augmentation"}  # those th
 )
 def test_every_variant_trains(variant, bundle, brats_cohort, tmp_path):
     options = {**QUICK, "dataset_dir": str(brats_cohort), "output_dir": str(tmp_path / "run")}
-    names = ["train.json"] + ([f"variants/{variant}.json"] if variant else [])
+    names = ["train_generator.json"] + ([f"variants/{variant}.json"] if variant else [])
     weights = tmp_path / "generator.pt"
     flow = workflow("train", bundle, names, generator_weights=str(weights), **options)
     flow.run()
@@ -80,15 +81,15 @@ def test_every_variant_trains(variant, bundle, brats_cohort, tmp_path):
 def test_the_sweep_found_all_variants():
     assert set(OF_TRAINING) | set(OF_SEGMENTER) == set(OVERLAYS)
     assert {"small", "half", "paper", "augmentation", "straight_through", "distance"} <= set(OF_TRAINING)
-    assert OF_SEGMENTER == ["drawn_and_real", "drawn_only", "three_drawn_and_real"]
+    assert OF_SEGMENTER == ["drawn_and_real", "drawn_only", "flipped_and_real", "three_drawn_and_real"]
 
 
 def test_the_paper_trains_as_configuration_f():
     """25 million images in batches of 32, channels of 32768, gamma 10."""
-    paper = parser("train.json", "variants/paper.json")
+    paper = parser("train_generator.json", "variants/paper.json")
     assert paper["epochs"] * paper["images_per_epoch"] == 25_000_000
     assert (paper["batch_size"], paper["gamma"], paper["resolution"]) == (32, 10.0, 256)
-    optimizer = parser("train.json", **SAME_SIZE).get_parsed_content("discriminator_optimizer")
+    optimizer = parser("train_generator.json", **SAME_SIZE).get_parsed_content("discriminator_optimizer")
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.002 * 16 / 17)
 
 
@@ -120,7 +121,7 @@ def test_real_slices_are_looked_for_in_the_latent_space(bundle, brats_cohort, ge
     out = tmp_path / "projected"
     workflow("infer", bundle, ["project.json"], output_dir=str(out), tumour_only=False, **options).run()
     assert {"projection.png", "styles.pt", "projection.json"} <= {path.name for path in out.iterdir()}
-    train, project = parser("train.json"), parser("project.json")
+    train, project = parser("train_generator.json"), parser("project.json")
     for key in (
         "load",
         "load_truth",
@@ -152,11 +153,11 @@ def test_the_chain_by_the_command_line(bundle, brats_cohort, tmp_path):
         done = call(words, tmp_path, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    run("training", "train.json", dataset_dir=brats_cohort, **QUICK)
+    run("training", "train_generator.json", dataset_dir=brats_cohort, **QUICK)
     run("generating", "generate.json", count=6)
     drawn = bundle / "eval" / "samples" / "reference"
     options = {**SEGMENTER_QUICK, "dataset_dir": brats_cohort, "drawn_dir": drawn, "drawn_share": 1.0}
-    run("training", "train_segmenter.json", **options)
+    run("training", "train.json", **options)
     run("inference", "inference.json", dataset_dir=brats_cohort, features=SEGMENTER_QUICK["features"])
     assert list((bundle / "eval" / "reference").glob("*_pred.nii.gz"))
 
@@ -169,12 +170,12 @@ def test_the_chain_by_the_command_line(bundle, brats_cohort, tmp_path):
     [
         None,
         "drawn_only",
-        *[pytest.param(f"{name}_and_real", marks=pytest.mark.slow) for name in ("drawn", "three_drawn")],
+        *[pytest.param(f"{name}_and_real", marks=pytest.mark.slow) for name in ("drawn", "three_drawn", "flipped")],
     ],
 )
 def test_the_segmenter_trains_on_real_and_drawn_slices(variant, bundle, brats_cohort, samples, tmp_path):
     options = {**SEGMENTER_QUICK, "dataset_dir": str(brats_cohort), "drawn_dir": str(samples)}
-    names = ["train_segmenter.json"] + ([f"variants/{variant}.json"] if variant else [])
+    names = ["train.json"] + ([f"variants/{variant}.json"] if variant else [])
     weights = str(tmp_path / "model.pt")
     flow = workflow("train", bundle, names, weights=weights, output_dir=str(tmp_path / "run"), **options)
     flow.run()
@@ -199,11 +200,11 @@ def test_the_segmenter_trains_on_real_and_drawn_slices(variant, bundle, brats_co
 
 
 def test_what_must_agree_agrees():
-    train, generate = parser("train.json"), parser("generate.json")
+    train, generate = parser("train_generator.json"), parser("generate.json")
     assert train["network_def"] == generate["generator_def"]
     for key in ("contrasts", "labels", "spacing", "resolution", "size", "head", "generator_weights", "bundle_root"):
         assert train[key] == generate[key], key
-    segmenter, infer = parser("train_segmenter.json"), parser("inference.json")
+    segmenter, infer = parser("train.json"), parser("inference.json")
     for key in ("network_def", "network", "contrasts", "labels", "spacing", "features", "weights", "bundle_root"):
         assert segmenter[key] == infer[key], key
     for key in ("load", "orient", "resample", "crop_to_head", "scale_intensity"):
@@ -220,6 +221,32 @@ def test_what_must_agree_agrees():
     assert dict(segmenter["validate#inferer"], sw_batch_size=None) == served
 
 
+@pytest.mark.parametrize(
+    ("name", "variant"), [("train", None), *(("train_generator", variant) for variant in (None, *OF_TRAINING))]
+)
+def test_several_processes_share_every_network_that_is_trained(name, variant):
+    """Else each would train weights of its own, and nobody would notice."""
+    content = parser(*(over(name, variant) if variant else [f"{name}.json"]), f"multi_gpu_{name}.json")
+    for phase in content.get("phases", ["@phase"]):
+        trains = content[phase[1:]]["trains"]
+        for network in content[trains[1:]] if isinstance(trains, str) else trains:
+            definition = content[content["networks"][network][1:]]
+            assert definition["_target_"] == "ganglion.networks.share_network", (phase, network)
+
+
+@pytest.mark.multigpu
+@pytest.mark.parametrize(("name", "quick"), [("train", SEGMENTER_QUICK), ("train_generator", QUICK)])
+def test_two_processes_train_together(name, quick, bundle, brats_cohort, tmp_path):
+    configs = [bundle / "configs" / f"{each}.json" for each in (name, f"multi_gpu_{name}")]
+    options = {**quick, "dataset_dir": brats_cohort, "output_dir": tmp_path / "run", "bundle_root": bundle}
+    _, *words = command("training", *configs, **options)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = call([*launch, *words], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert rows[1].split(",")[:2] == ["1", "1"]  # of 8 slices each process has taken 4
+
+
 def test_metadata_describes_the_network(bundle, monkeypatch):
     monkeypatch.chdir(bundle)
     verify_net_in_out(net_id="network_def", config_file="configs/inference.json", meta_file="configs/metadata.json")
@@ -233,6 +260,6 @@ def test_properties_that_clients_ask_for_exist(bundle, brats_cohort, tmp_path):
     weights = save_network(tmp_path / "model.pt", "inference.json", "network_def")
     flow = workflow("infer", bundle, ["inference.json"], dataset_dir=str(brats_cohort), weights=weights)
     assert not flow.check_properties()
-    for name in ("train.json", "train_segmenter.json"):
+    for name in ("train.json", "train_generator.json"):
         quick = {"dataset_dir": str(brats_cohort), "spacing": QUICK["spacing"], "resolution": QUICK["resolution"]}
         assert not workflow("train", bundle, [name], **quick).check_properties()

@@ -22,6 +22,7 @@ def generator() -> JointGenerator:
 @pytest.mark.parametrize(
     ("size", "resolution", "millions", "mapping", "judge"),
     [
+        ("slim", 64, "2.17", "1.05", "0.71"),
         ("tiny", 128, "3.15", "1.05", "1.49"),
         ("small", 256, "7.68", "1.05", "6.00"),
         ("half", 256, "24.78", "2.10", "24.00"),
@@ -58,7 +59,7 @@ def test_other_resolutions_are_refused(resolution):
 
 
 def test_other_arguments_are_refused():
-    with pytest.raises(ValueError, match="size is 'large', expected one of tiny, small, half, paper"):
+    with pytest.raises(ValueError, match="size is 'large', expected one of slim, tiny, small, half, paper"):
         JointGenerator(size="large")
     with pytest.raises(ValueError, match="head is 'none'"):
         JointGenerator(head="none")

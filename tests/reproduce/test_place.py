@@ -20,9 +20,9 @@ from ganglion.reproduce.share import Interrupts, Stopped
 def place(toy, tmp_path):
     """Where the toy table goes, with the settings of its scales."""
 
-    def make(scale="small", given=None, out="out"):
+    def make(scale="small", given=None, out="out", others=None):
         table = toy.read()["toy"]
-        return Place(tmp_path / out, table, table.scale(scale), given)
+        return Place(tmp_path / out, table, table.scale(scale), given, others or {})
 
     return make
 
@@ -156,3 +156,46 @@ def test_a_folder_that_cannot_be_made(place, tmp_path, counted):
     with pytest.raises(InputError, match="cannot write .*choose another folder"):
         ready(place(out="file/below"))
     counted("faulty inputs")
+
+
+@pytest.fixture
+def further(toy):
+    """The toy table with a row that is trained on other subjects."""
+    cohort = {**toy.table["scales"]["small"]["cohort"], "seed": 9}
+    toy.table["scales"]["small"]["others"] = {"adults": cohort}
+    toy.row("first")["data"] = "adults"
+    toy.table.pop("baseline")
+    toy.write()
+
+
+def test_further_data_sets_are_simulated_and_remembered_too(further, place, brats_cohort, monkeypatch, counted):
+    here = place()
+    simulated = []
+
+    def simulate(words, log):
+        simulated.append(words[5])
+        return Child(("python", "-c", f"import shutil; shutil.copytree({str(brats_cohort)!r}, {words[5]!r})"), log)
+
+    monkeypatch.setattr("ganglion.reproduce.prepare.Child", simulate)
+    said = ready(here)
+    folder = here.out / "others" / "adults"
+    assert simulated == [str(here.out / "data"), str(folder)]
+    assert here.further == {"adults": folder}
+    assert said["others"]["adults"]["fingerprint"] == said["fingerprint"], "a copy of the same subjects"
+    assert ready(here) == said
+    (folder / "dataset.json").write_text((folder / "dataset.json").read_text() + "\n")
+    with pytest.raises(InputError, match=r"of another data set 'adults' \(fingerprint \w{12}\), expected fingerprint"):
+        ready(here)
+    counted("faulty inputs")
+
+
+def test_further_data_sets_are_named_together_with_the_first(further, place, brats_cohort, counted):
+    assert place(given=brats_cohort, others={"adults": brats_cohort}).to_simulate == {}
+    assert place("paper", given=NO_DATA).further == {"adults": NO_DATA}, "to show the commands"
+    for wrong, says in (
+        (place(given=brats_cohort), "'adults' for rows that need it, and real and simulated subjects are not mixed"),
+        (place(others={"children": brats_cohort}), "found children, expected names that .*toy.json uses: adults"),
+    ):
+        with pytest.raises(InputError, match=says):
+            wrong.check()
+        counted("faulty inputs")

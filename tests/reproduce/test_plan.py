@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ganglion.errors import InputError
+from ganglion.reproduce import record
 from ganglion.reproduce.plan import make_plan
+from ganglion.reproduce.results import read_results
 
 OUT, DATA = Path("out"), Path("dst")
 
@@ -65,6 +67,17 @@ def test_starts_and_options_of_a_row(toy):
     assert (training["precision"], training["amp"], training["spacing"]) == ("bf16", "False", "[1.0, 1.0]")
 
 
+def test_a_row_of_a_further_data_set(toy):
+    toy.table["scales"]["small"]["others"] = {"adults": toy.table["scales"]["small"]["cohort"]}
+    toy.row("first")["data"] = "adults"
+    toy.table.pop("baseline")
+    toy.write()
+    plan = make_plan(toy.read(), "small", 1, OUT, DATA, further={"adults": Path("grown")})
+    data = {row: {options["dataset_dir"] for _, options in commands(plan, row)} for row in ("first", "second")}
+    assert data == {"first": {"grown"}, "second": {"dst"}}
+    assert plan.jobs["toy", "second", 0].needs == (("toy", "first", 0),)
+
+
 def test_a_row_that_is_scored_only(toy):
     ((run_id, evaluation),) = commands(plan_of(toy), "elsewhere")
     assert run_id == "evaluating"
@@ -76,6 +89,70 @@ def test_a_row_that_is_scored_only(toy):
     toy.write()
     ((_, evaluation),) = commands(plan_of(toy), "elsewhere")
     assert evaluation["weights"] == f"{toy.root}/models/shipped.pt"
+
+
+DRAWS = {
+    "row": "drawer",
+    "name": "Drawer",
+    "train": ["variants/flair"],
+    "infer": ["variants/t1"],
+    "draws": {"count": 9},
+}
+
+
+def with_drawer(toy):
+    """The table with a row that draws and one that trains on what it drew."""
+    for name in ("train_generator", "generate"):
+        (toy.root / "configs" / f"{name}.json").write_text("{}")
+    used = {"row": "used", "name": "Used", "train": [], "options": {"drawn_dir": "{toy/drawer}/drawn", "epochs": 2}}
+    toy.table["rows"] += [used, DRAWS]
+    toy.table["scales"]["small"]["drawing"] = ["variants/critic_mask"]
+    toy.write()
+
+
+def test_a_row_that_draws_is_trained_and_drawn_from_before_who_trains_on_it(toy):
+    with_drawer(toy)
+    plan = plan_of(toy, seeds=2, only=("used",))
+    assert [key[1:] for key in plan.jobs] == [("drawer", 0), ("used", 0), ("drawer", 1), ("used", 1)]
+    (first, training), (second, drawing) = commands(plan, "drawer", seed=1)
+    assert (first, second) == ("training", "generating")
+    assert overlays(toy, training) == ["train_generator", "variants/critic_mask", "variants/flair"]
+    assert overlays(toy, drawing) == ["generate", "variants/critic_mask", "variants/t1"]
+    folder = "out/toy/drawer/seed1"
+    assert training["generator_weights"] == drawing["generator_weights"] == f"{folder}/generator.pt"
+    assert (training["output_dir"], drawing["output_dir"]) == (f"{folder}/run", f"{folder}/drawn")
+    assert (training["seed"], drawing["seed"], drawing["count"]) == ("1", "1", "9")
+    (_, training), _ = commands(plan, "used", seed=1)
+    assert (training["drawn_dir"], training["epochs"]) == (f"{folder}/drawn", "2")
+    assert overlays(toy, training) == ["train", "variants/tiny"]
+    configs = plan.jobs["toy", "drawer", 0].configs
+    assert {"configs/train_generator.json", "configs/generate.json", "configs/variants/critic_mask.json"} < set(configs)
+    assert "configs/train.json" not in configs
+
+
+def test_what_is_drawn_is_no_row_of_the_page_and_no_baseline(toy):
+    with_drawer(toy)
+    results = read_results(toy.read()["toy"], OUT, [0])
+    assert [row["row"] for row in results["rows"]] == ["printed", "first", "second", "elsewhere", "used"]
+    assert "drawer" not in str(results["groups"])
+    toy.table["baseline"] = "drawer"
+    toy.write()
+    with pytest.raises(InputError, match="baseline: found 'drawer', expected a row that is run: first"):
+        toy.read()
+
+
+def test_data_that_were_drawn_anew_are_noticed(toy, tmp_path):
+    with_drawer(toy)
+    plan = make_plan(toy.read(), "small", 1, tmp_path, DATA, ("used",))
+    job = plan.jobs["toy", "used", 0]
+    assert record.begin(job).starts == {}
+    listed = tmp_path / "toy" / "drawer" / "seed0" / "drawn" / "dataset.json"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("{}")
+    (first,) = record.begin(job).starts.values()
+    listed.write_text('{"generated": {}}')
+    (second,) = record.begin(job).starts.values()
+    assert first != second
 
 
 def test_all_rows_of_one_seed_come_before_the_next_and_each_after_its_start(toy):

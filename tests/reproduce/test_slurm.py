@@ -14,7 +14,7 @@ from ganglion.cli import main
 from ganglion.errors import InputError
 from ganglion.reproduce import share, slurm
 from ganglion.reproduce.screen import Screen
-from ganglion.reproduce.slurm import PagesTask, Request, RowTask, read_options, submit
+from ganglion.reproduce.slurm import PagesTask, Request, RowTask, submit
 
 pytest.importorskip("submitit")
 SBATCH = """#!/bin/sh
@@ -61,18 +61,6 @@ def test_one_job_a_row_after_those_that_it_starts_from(cluster, toy, tmp_path, b
     assert "job 101: toy/second, seed 0" in said
     assert "table.html" in said
     assert "submitit.core._submit" in cluster()["100"]
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", "{1: 2}", "timeout_min=3", "__import__('os')"])
-def test_options_that_are_no_dictionary(text, counted):
-    with pytest.raises(InputError, match="slurm_options: found .*, expected submitit's parameters as"):
-        read_options(text)
-    counted("faulty inputs")
-
-
-def test_options_are_read():
-    assert read_options(None) == {}
-    assert read_options("{'gpus_per_node': 1}") == {"gpus_per_node": 1}
 
 
 def test_what_slurm_does_not_know_is_one_line(cluster, tmp_path, monkeypatch, counted):

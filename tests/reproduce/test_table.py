@@ -96,6 +96,12 @@ FAULTS = {
     "neither trained nor scored": (change(["=first", "train"], None), "row first: found none, expected one of train"),
     "trained and scored": (change(["=first", "weights"], "LICENSE"), "row first: found train and weights"),
     "options without training": (change(["=elsewhere", "options"], {}), "row elsewhere, options: found settings of a"),
+    "drawing without training": (change(["=elsewhere", "draws"], {}), "row elsewhere, draws: found settings of a"),
+    "drawing overlay": (change(["scales", "small", "drawing"], ["big"]), "scale small, drawing: found 'big'"),
+    "option of an unknown row": (
+        change(["=first", "options"], {"drawn_dir": "{toy/frist}/drawn"}),
+        "row first, options#drawn_dir: found {toy/frist}, expected a row of toy",
+    ),
     "unknown table": (
         change(["=elsewhere", "weights"], "{tyo/first}/model.pt"),
         "found table 'tyo', expected one of toy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,16 +162,19 @@ class WriteSamples:
         """Draw and write everything; returns the folder."""
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder}: exists and is not an empty folder, expected a new one; choose another")
+        part = self.folder.with_name(f".{self.folder.name}.part")  # what was cut off is no data set
         names, kept = [], []
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
             for number, joint in enumerate(self.sampler.images(self.count)):
                 names.append(f"sample-{number + 1:05d}")
-                self._write(names[-1], joint)
+                self._write(part / names[-1], joint)
                 if number < self.grid:
                     kept.append(joint)
-            write_dataset_json(self.folder, self._dataset(names))
-            self._pictures(kept)
+            write_dataset_json(part, self._dataset(names))
+            self._pictures(part, kept)
+            part.replace(self.folder)
         except OSError as error:
             raise StorageError(
                 f"cannot write {self.folder} ({error.strerror}): free space or another folder"
@@ -178,15 +182,15 @@ class WriteSamples:
         logger.info("%d samples written to %s", len(names), self.folder)
         return self.folder
 
-    def _write(self, name: str, joint: Tensor) -> None:
+    def _write(self, folder: Path, joint: Tensor) -> None:
         image = ((joint[: len(self.contrasts)].clamp(-1, 1) + 1) / 2).numpy()
         image[:, image.max(axis=0) < _BACKGROUND] = 0
         label = joint[len(self.contrasts) :].argmax(dim=0).numpy().astype(np.uint8)
-        (self.folder / name).mkdir()
+        folder.mkdir()
         for contrast, values in zip(self.contrasts, image, strict=True):
             written = np.rint(values * SCALE).astype(np.int16)[..., None]
-            write_volume(self.folder / name / f"{name}_{contrast}.nii.gz", written, self.affine)
-        write_volume(self.folder / name / f"{name}_label.nii.gz", label[..., None], self.affine)
+            write_volume(folder / f"{folder.name}_{contrast}.nii.gz", written, self.affine)
+        write_volume(folder / f"{folder.name}_label.nii.gz", label[..., None], self.affine)
 
     def _dataset(self, names: list[str]) -> dict[str, Any]:
         def item(name: str) -> dict[str, Any]:
@@ -210,10 +214,10 @@ class WriteSamples:
             "unlabeled": [],
         }
 
-    def _pictures(self, kept: list[Tensor]) -> None:
+    def _pictures(self, folder: Path, kept: list[Tensor]) -> None:
         contrasts = len(self.contrasts)
         if kept:
-            write_mosaic(self.folder / "grid.png", torch.stack(kept), contrasts)
+            write_mosaic(folder / "grid.png", torch.stack(kept), contrasts)
         if self.walk[0] > 0:
             rows = self.sampler.walk(*self.walk)
-            write_mosaic(self.folder / "walk.png", rows.flatten(0, 1), contrasts, columns=self.walk[1])
+            write_mosaic(folder / "walk.png", rows.flatten(0, 1), contrasts, columns=self.walk[1])

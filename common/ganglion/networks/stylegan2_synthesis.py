@@ -18,6 +18,7 @@ from .resampling import Double, Filter
 
 # Base and cap of the channels, layers of the mapping network.
 SIZES: dict[str, tuple[int, int, int]] = {
+    "slim": (2048, 96, 4),
     "tiny": (4096, 128, 4),
     "small": (8192, 256, 4),
     "half": (16384, 512, 8),
@@ -188,7 +189,7 @@ class JointGenerator(nn.Module):
     Args:
         contrasts: channels of the image.
         labels: codes of the label map, background included.
-        size: ``tiny``, ``small``, ``half`` or ``paper``: channels and depth of the mapping.
+        size: ``slim``, ``tiny``, ``small``, ``half`` or ``paper``: channels and depth of the mapping.
         resolution: R, a power of two from 32 to 512.
         head: what the 1 x 1 convolution before the softmax sees: ``labels``, its own channels, or ``all``.
 

@@ -11,11 +11,14 @@ from ..errors import GanglionError, InputError
 from . import record
 from .estimate import describe
 from .find import find_table, shown
+from .options import read_dictionary
 from .pages import write_pages
 from .place import NO_DATA, Place
 from .plan import Plan, make_plan
 from .screen import Screen
 from .table import read_tables
+
+SLURM_EXAMPLE = "{'timeout_min': 240, 'gpus_per_node': 1, 'slurm_account': 'lab'}"
 
 if TYPE_CHECKING:
     from .share import Outcome
@@ -32,6 +35,7 @@ def reproduce(
     dry_run: bool = False,
     slurm: str | None = None,
     slurm_options: str | None = None,
+    others: str | None = None,
 ) -> int:
     """Run what is left of a table, or say what would be run.
 
@@ -46,6 +50,7 @@ def reproduce(
         dry_run: print the commands and an estimate of time, write nothing.
         slurm: partition of a Slurm cluster to submit the rows to, instead of running them here.
         slurm_options: further parameters of submitit, as a dictionary in text.
+        others: folders of further data sets by the name that rows know them by, as a dictionary in text.
 
     Returns:
         The exit code: 0, or 1 if a row failed, or that of a signal.
@@ -57,9 +62,10 @@ def reproduce(
     given = None if dataset_dir is None else shown(Path(dataset_dir))
     if dry_run and given is None and table.scale(scale).cohort is None:
         given = NO_DATA
-    place = Place(shown(folder), table, table.scale(scale), given)
+    more = {name: shown(Path(each)) for name, each in read_dictionary("others", others, "{'adults': 'DIR'}").items()}
+    place = Place(shown(folder), table, table.scale(scale), given, more)
     place.check()
-    plan = make_plan(tables, scale, seeds, place.out, place.data, only)
+    plan = make_plan(tables, scale, seeds, place.out, place.data, only, place.further)
     for job in plan.jobs.values():
         record.refuse_changed(job)
     if dry_run:
@@ -75,10 +81,12 @@ def reproduce(
 def _submit(plan: Plan, place: Place, seeds: int, partition: str, options: str | None) -> int:
     from .prepare import prepare
     from .share import Stopped, listening
-    from .slurm import Request, read_options, submit
+    from .slurm import Request, submit
 
-    parameters = read_options(options)
-    request = Request(place.table.root, place.table.table, place.scale.name, place.out, place.given, seeds)
+    parameters = read_dictionary("slurm_options", options, SLURM_EXAMPLE)
+    request = Request(
+        place.table.root, place.table.table, place.scale.name, place.out, place.given, seeds, place.others
+    )
     screen = Screen(len(plan.jobs))
     try:
         with listening() as interrupts:

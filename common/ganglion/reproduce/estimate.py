@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.datalist import FILE_NAME
 from ..reports.shell import command_line
-from . import record
+from . import alike, record
 from .place import NO_DATA, Place
 from .plan import EVALUATING, Job, Plan
 
@@ -19,12 +19,15 @@ _CORES = 2  # that a table's `seconds` were measured on, and that a row can use
 def describe(plan: Plan, place: Place, workers: int = 1) -> str:
     """The commands that are left, as a script, under comments that say how much it is."""
     left = [job for job in plan.jobs.values() if not record.is_done(job)]
-    lines = [f"# {_counts(plan, left)}", f"# {_time(plan, left, workers)}"]
+    taken = {job.key: alike.name_of(folder) for job in left if (folder := alike.find_alike(job)) is not None}
+    to_run = [job for job in left if job.key not in taken]
+    lines = [f"# {_counts(plan, left)}", f"# {_time(plan, to_run, workers)}"]
     if place.given == NO_DATA:
         lines.append("# give your data set with --dataset_dir DIR: there is no cohort to simulate at this scale")
-    if place.given is None and not (place.data / FILE_NAME).is_file():
-        lines += ["# simulated subjects, not patients", command_line(place.phantom)]
-    for job in left:
+    simulated = [words for folder, words in place.to_simulate.items() if not (folder / FILE_NAME).is_file()]
+    lines += ["# simulated subjects, not patients", *map(command_line, simulated)] if simulated else []
+    lines += [f"# {plan.jobs[key].title}: the same as {name}, which is done" for key, name in taken.items()]
+    for job in to_run:
         lines += [f"# {job.title}", *(step.line for step in job.steps)]
     return "\n".join(lines)
 

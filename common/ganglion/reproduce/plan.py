@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..data.datalist import FILE_NAME
 from ..errors import InputError
 from ..reports.shell import command_line
 from ..sharing.sums import file_sum
 from .table import REFERENCE, Row, Scale, Table, references
 
-TRAINING, EVALUATING = "training", "evaluating"
+TRAINING, EVALUATING, DRAWING = "training", "evaluating", "generating"
 Key = tuple[str, str, int]  # table, row, seed
 
 
@@ -81,12 +82,14 @@ class Job:
 
     @cached_property
     def starts(self) -> dict[str, Path]:
-        """The weights that it starts from, by what names them without anybody's folders."""
+        """What it starts from, by what names it without anybody's folders."""
         return {file: self._resolve(file) for file in self.row.files.values()}
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Its commands, in order."""
+        if self.row.draws is not None:
+            return self._training(self.row.train or ()), self._drawing(self.row.draws)
         weights = self.folder / "model.pt" if self.row.weights is None else self._resolve(self.row.weights)
         scored = self._words(EVALUATING, ("inference", *self.scale.overlays, *self.row.infer, "evaluate"))
         more = {"section": "test", "output_dir": self.folder / "test", "weights": weights}
@@ -96,8 +99,10 @@ class Job:
     @property
     def configs(self) -> dict[str, str]:
         """sha256 of each config that it reads, as it is now, by its path in the bundle."""
-        overlays = (*self.scale.overlays, *(self.row.train or ()), *self.row.infer)
-        names = (*(("train",) if self.row.train is not None else ()), "inference", "evaluate", *overlays)
+        overlays = (*self._overlays, *(self.row.train or ()), *self.row.infer)
+        trained = (self._trains,) if self.row.train is not None else ()
+        read = ("inference", "evaluate") if self.row.draws is None else ("generate",)
+        names = (*trained, *read, *overlays)
         files = [f"configs/{name}.json" for name in dict.fromkeys(names)]
         return {name: file_sum(self.table.root / name) for name in files}
 
@@ -105,20 +110,43 @@ class Job:
     def settings(self) -> str:
         """sha256 of what the table says about how it is run; its name and the printed numbers may change."""
         row = {name: getattr(self.row, name) for name in ("train", "infer", "options", "start_from", "weights")}
+        row |= {} if self.row.data is None else {"data": self.row.data}
         scale = {name: getattr(self.scale, name) for name in ("overlays", "options")}
+        if self.row.draws is not None:
+            row, scale = {**row, "draws": self.row.draws}, {**scale, "drawing": self.scale.drawing}
         content = {"row": row, "scale": scale, "seed": self.seed}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=dict).encode()).hexdigest()
 
+    @property
+    def _trains(self) -> str:
+        """The config that it is trained by."""
+        return "train" if self.row.draws is None else "train_generator"
+
+    @property
+    def _overlays(self) -> tuple[str, ...]:
+        """Those of its scale."""
+        return self.scale.overlays if self.row.draws is None else self.scale.drawing
+
     def _training(self, overlays: Sequence[str]) -> Step:
-        words = self._words(TRAINING, ("train", *self.scale.overlays, *overlays))
-        product = self.folder / "model.pt"
-        options: dict[str, Any] = {"output_dir": self.folder / "run", "weights": product, "seed": self.seed}
+        words = self._words(TRAINING, (self._trains, *self._overlays, *overlays))
+        weights, file = ("weights", "model.pt") if self.row.draws is None else ("generator_weights", "generator.pt")
+        product = self.folder / file
+        options: dict[str, Any] = {"output_dir": self.folder / "run", weights: product, "seed": self.seed}
         start = self.row.start_from
         if isinstance(start, Mapping):
             options["start_from"] = {name: str(self._resolve(file)) for name, file in start.items()}
         elif start is not None:
             options["start_from"] = self._resolve(start)
-        return Step(TRAINING, (*words, *_options({**options, **self.scale.options, **self.row.options})), product)
+        options |= {**self.scale.options, **self.row.options}
+        options |= {key: self._resolve(file) for key, file in self.row.from_rows.items()}
+        return Step(TRAINING, (*words, *_options(options)), product)
+
+    def _drawing(self, settings: Mapping[str, Any]) -> Step:
+        """Draw a data set from what the row has trained."""
+        words = self._words(DRAWING, ("generate", *self._overlays, *self.row.infer))
+        folder = self.folder / "drawn"
+        options = {"output_dir": folder, "generator_weights": self.folder / "generator.pt", "seed": self.seed}
+        return Step(DRAWING, (*words, *_options({**options, **settings})), folder / FILE_NAME)
 
     def _words(self, run_id: str, names: Sequence[str]) -> tuple[str, ...]:
         root = self.table.root
@@ -154,9 +182,24 @@ class Plan:
 
 
 def make_plan(
-    tables: Mapping[str, Table], scale: str, seeds: int, out: Path, data: Path, only: Sequence[str] = ()
+    tables: Mapping[str, Table],
+    scale: str,
+    seeds: int,
+    out: Path,
+    data: Path,
+    only: Sequence[str] = (),
+    further: Mapping[str, Path] | None = None,
 ) -> Plan:
     """The jobs of the first table, and of the others those that it starts from; all rows of one seed, then the next.
+
+    Args:
+        tables: the table and those that it starts from.
+        scale: the size.
+        seeds: how many trainings of each row.
+        out: the folder of all tables.
+        data: folder of the data set.
+        only: rows to run; all if empty.
+        further: folders of the data sets that rows know by a name.
 
     Raises:
         InputError: `only` names a row that is not run, or a table that is started from has no such scale.
@@ -174,7 +217,8 @@ def make_plan(
     for seed in range(seeds):
         for name in only or run:
             for table, row in _chain(tables, first.table, name):
-                job = Job(tables[table], row, tables[table].scale(scale), seed, out, data)
+                place = data if row.data is None else (further or {})[row.data]
+                job = Job(tables[table], row, tables[table].scale(scale), seed, out, place)
                 plan.jobs.setdefault(job.key, job)
             plan.asked.add((first.table, name, seed))
     return plan

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from ..data.datalist import FILE_NAME
 from ..errors import GanglionError
@@ -14,7 +16,7 @@ from .run_row import Child
 from .screen import Screen
 from .share import Interrupts, Stopped
 
-_SAYS = "Simulated subjects, not patients: no --dataset_dir was given."
+_SAYS = "Simulated subjects, not patients: no data set was given."
 
 
 def prepare(place: Place, screen: Screen, interrupts: Interrupts) -> None:
@@ -31,24 +33,27 @@ def prepare(place: Place, screen: Screen, interrupts: Interrupts) -> None:
     try:
         place.check()
         place.begin()
-        if place.given is None and not (place.data / FILE_NAME).is_file():
-            _simulate(place, screen, interrupts)
-        elif place.given is None:
-            screen.say(_SAYS)
+        for folder, words in place.to_simulate.items():
+            if (folder / FILE_NAME).is_file():
+                screen.say(_SAYS)
+            else:
+                _simulate(folder, words, screen, interrupts)
         place.note_data()
+        place.note_further()
     finally:
         lock.release()
 
 
-def _simulate(place: Place, screen: Screen, interrupts: Interrupts) -> None:
+def _simulate(folder: Path, words: Sequence[str], screen: Screen, interrupts: Interrupts) -> None:
     """What a former process has left unfinished goes."""
-    if place.data.exists():
-        shutil.rmtree(place.data)
-    screen.say(f"{_SAYS}\n{command_line(place.phantom)}")
-    log = place.out / "data.log.txt"
-    child = Child(place.phantom, log)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    screen.say(f"{_SAYS}\n{command_line(words)}")
+    log = folder.with_name(f"{folder.name}.log.txt")
+    child = Child(words, log)
     while not child.poll():
-        screen.update(0, lambda: f"{len(list(place.data.glob('sub-*')))} subjects simulated")
+        screen.update(0, lambda: f"{len(list(folder.glob('sub-*')))} subjects simulated")
         if interrupts.received:
             child.stop(interrupts.received[0])
         time.sleep(0.2)
@@ -56,7 +61,7 @@ def _simulate(place: Place, screen: Screen, interrupts: Interrupts) -> None:
         raise Stopped(interrupts.received[0])
     if child.exit_code:
         last = (log.read_text("utf-8", "replace").strip().splitlines() or [""])[-1]
-        error = GanglionError(f"simulating into {place.data} ended with exit code {child.exit_code}: {last}")
+        error = GanglionError(f"simulating into {folder} ended with exit code {child.exit_code}: {last}")
         error.exit_code = child.exit_code
         raise error
 

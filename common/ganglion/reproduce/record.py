@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.datalist import FILE_NAME
 from ..data.json_files import write_json
 from ..errors import InputError
 from ..sharing.sums import file_sum
@@ -48,7 +49,7 @@ class Progress:
 def begin(job: Job) -> Progress:
     """The progress of a row that is begun or continued now, with the sums of what it starts from."""
     left = read_progress(job.folder)
-    fresh = Progress(job.configs, job.settings, _sums(job))
+    fresh = Progress(job.configs, job.settings, sums(job))
     if left is None or _changed(job, vars(left)):
         left = fresh
     left.tries += 1
@@ -143,15 +144,16 @@ def _changed(job: Job, content: dict[str, Any]) -> str:
     if content.get("settings") != job.settings:
         return f"row {job.row.row} in {job.table.path.name}"
     former = content.get("starts", {})
-    for name, found in _sums(job).items():
+    for name, found in sums(job).items():
         if former.get(name, found) != found:
             return f"file to start from, {name}"
     return ""
 
 
-def _sums(job: Job) -> dict[str, str]:
-    """sha256 of the weights that a row starts from, as far as they exist."""
-    return {name: file_sum(path) for name, path in job.starts.items() if path.is_file()}
+def sums(job: Job) -> dict[str, str]:
+    """sha256 of the weights that a row starts from, and of the lists of drawn data, as far as they exist."""
+    files = {name: path / FILE_NAME if path.is_dir() else path for name, path in job.starts.items()}
+    return {name: file_sum(path) for name, path in files.items() if path.is_file()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -71,7 +71,7 @@ def read_results(table: Table, out: Path, seeds: Sequence[int]) -> dict[str, Any
     """
     record = read_json(out / MARKER) if (out / MARKER).is_file() else {}
     columns = list(table.columns)
-    found = [_find(row, out / table.table, columns, seeds) for row in table.rows.values()]
+    found = [_find(row, out / table.table, columns, seeds) for row in table.scored]
     data = _describe_data(out, record)
     rows = [_row_entry(item, columns) for item in found]
     _compare(rows, found, table.baseline, columns)
@@ -229,8 +229,8 @@ def _compare(rows: Sequence[Entry], found: Sequence[Found], baseline: str | None
 def group_rows(table: Table) -> list[dict[str, Any]]:
     """Rows that belong together: a baseline, first, and all that are compared with it; the rest is one more group."""
     groups: dict[str | None, list[str]] = {}
-    named = {row.baseline or table.baseline for row in table.rows.values()} - {None}
-    for row in table.rows.values():
+    named = {row.baseline or table.baseline for row in table.scored} - {None}
+    for row in table.scored:
         chosen = row.baseline or table.baseline
         if row.row in named:
             groups.setdefault(row.row, []).insert(0, row.row)

@@ -14,7 +14,7 @@ from ..lock import RunLock
 from ..reports.provenance import read_json
 from ..reports.shell import without_folders
 from . import record
-from .plan import TRAINING, Job, Step
+from .plan import DRAWING, TRAINING, Job, Step
 
 _SAVE_EVERY = 15.0  # seconds between notes of the time spent, for whoever is killed
 
@@ -145,6 +145,8 @@ class RowRun:
         folder = self.job.folder
         if self._left and self._left[0].name == TRAINING:
             return f"epoch {_lines(folder / 'run' / 'history.csv')}/{_epochs(folder / 'run' / 'config.json')}"
+        if self._left and self._left[0].name == DRAWING:
+            return "drawing"
         return f"{len(list((folder / 'test').glob('*_pred.nii.gz')))} scored"
 
     def _next(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from ..lock import HeldError, RunLock
-from . import record
+from . import alike, record
 from .plan import Job, Key, Plan
 from .run_row import RowRun
 from .screen import Screen
@@ -182,6 +182,11 @@ class Sharing:
             return None
         try:
             if record.is_done(job):
+                lock.release()
+                return None
+            if (folder := alike.find_alike(job)) is not None:
+                alike.take_over(job, folder)
+                self.screen.say(f"{job.title} is the same as {alike.name_of(folder)}, which is done: taken from there")
                 lock.release()
                 return None
             run = RowRun(job, lock, self._environment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import signal
 import time
@@ -34,16 +33,18 @@ class Request:
     out: Path
     given: Path | None
     seeds: int
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     def place(self) -> Place:
         """Where it is reproduced."""
         table = read_tables(self.root, self.table)[self.table]
-        return Place(self.out, table, table.scale(self.scale), self.given)
+        return Place(self.out, table, table.scale(self.scale), self.given, self.others)
 
     def plan(self) -> Plan:
         """All of its rows."""
         tables = read_tables(self.root, self.table)
-        return make_plan(tables, self.scale, self.seeds, self.out, self.place().data)
+        place = self.place()
+        return make_plan(tables, self.scale, self.seeds, self.out, place.data, further=place.further)
 
 
 @dataclass
@@ -94,18 +95,6 @@ class PagesTask:
         from .pages import write_pages
 
         return write_pages(self.request.place(), self.request.seeds)
-
-
-def read_options(text: str | None) -> dict[str, Any]:
-    """`--slurm_options`: a dictionary of submitit's parameters."""
-    try:
-        found = ast.literal_eval(text) if text else {}
-    except (ValueError, SyntaxError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        expected = "\"{'timeout_min': 240, 'gpus_per_node': 1, 'slurm_account': 'lab'}\""
-        raise InputError(f"slurm_options: found {text!r}, expected submitit's parameters as {expected}.")
-    return found
 
 
 def submit(

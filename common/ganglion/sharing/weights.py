@@ -14,18 +14,20 @@ from .findings import SharingFinding, printable
 
 WEIGHTS = "weights"
 _ALONE = ("configs/inference.json", "configs/train.json")
+_MORE = "configs/train_"  # configs that train what the network that labels is trained with
 
 
 def weights_findings(bundle: Contents) -> list[SharingFinding]:
     """Weights that do not load strictly into their config's network, are missing, or belong to no config.
 
-    A config names weights as `weights` (for `network_def`) or as `<x>_weights` (for `<x>_def`). Those of train.json
-    and inference.json must exist; those that a variant states may wait for somebody to train it.
+    A config names weights as `weights` (for `network_def`) or as `<x>_weights` (for `<x>_def`). Those of train.json,
+    of train_<x>.json and of inference.json must exist; those that a variant states may wait for somebody to train it.
     """
     findings: list[SharingFinding] = []
     fitted: set[str] = set()
     variants = [name for name in bundle.configs if name.startswith("configs/variants/")]
-    for names in [(name,) for name in _ALONE] + [("configs/train.json", variant) for variant in variants]:
+    others = [name for name in bundle.configs if name.startswith(_MORE)]
+    for names in [(name,) for name in (*_ALONE, *others)] + [("configs/train.json", variant) for variant in variants]:
         for key, file, fault in _try_config(bundle, names):
             fitted.add(file)
             if fault is not None and not (len(names) > 1 and fault.startswith("no such file")):
