@@ -138,6 +138,7 @@ def sandbox(tmp_path, brats_cohort, iseg_cohort, request):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_pages_commands_do_what_they_say(page, sandbox):
     path = os.pathsep.join([str(sandbox / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -15,6 +15,7 @@ from monai.utils import set_determinism
 
 from ..errors import GanglionError, find_user_error, format_error
 from . import processes
+from .options import check_options
 
 DEBUG_VARIABLE = "GANGLION_DEBUG"
 _BEGUN = [time.monotonic()]
@@ -31,6 +32,9 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         seed: seeds Python, NumPy and torch, thus the initial weights; None leaves them.
         deterministic: ask torch for deterministic kernels; where it has none it warns.
         debug: show tracebacks; default: whether the environment variable GANGLION_DEBUG is set to anything but 0.
+
+    Raises:
+        InputError: if the command line of `python -m monai.bundle run` has an option that no config knows.
     """
     _BEGUN[0] = time.monotonic()
     if debug is None:
@@ -39,6 +43,7 @@ def prepare_run(seed: int | None = 0, deterministic: bool = True, debug: bool | 
         _quieten_engines()
         if not isinstance(sys.excepthook, _OneLineErrors):
             sys.excepthook = _OneLineErrors(sys.excepthook)
+    check_options(sys.argv)
     if seed is not None:
         set_determinism(seed=seed)
     if deterministic:
