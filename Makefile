@@ -31,7 +31,8 @@ bench:
 	$(PYTHON) -m benchmarks
 
 docs:
-	$(PYTHON) -m pytest -q tests/test_docs.py
+	$(PYTHON) -m pytest -q tests/test_docs.py tests/test_errors_page.py
+	$(PYTHON) docs/site/build_site.py build/site
 
 demo:
 	$(PYTHON) -m ganglion demo

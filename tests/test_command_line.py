@@ -49,7 +49,25 @@ def program():
         """
         commands.calls.append((kind, directory, count, spacing))
 
+    def send(text: str, *, to_whom: str, copies: tuple[int, ...] = (1, 2), secret: bool = False) -> None:
+        """Send a text to somebody who waits for it.
+
+        It does not come back, and
+        nobody answers.
+
+        Args:
+            text: what to say, which may
+                take two lines
+            to_whom: a name
+            copies: how many, each time
+            secret: whisper
+
+        Examples:
+            prog send hello --to_whom you
+        """
+
     add("make", make)
+    add("send", send)
     commands.add = add
     return commands
 
@@ -69,12 +87,15 @@ def test_arguments_are_read_by_type(program):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["mak"], "unknown command mak; see `prog --help`"),
-        (["group", "loook"], "unknown command loook; see `prog group --help`"),
+        (["mak"], "unknown command mak; did you mean make?; see `prog --help`"),
+        (["group", "loook"], "unknown command loook; did you mean look?; see `prog group --help`"),
         (["--count", "3"], "unknown argument --count; see `prog --help`"),
-        (["make", "a", "b", "--cuont", "3"], "unknown argument --cuont; see `prog make --help`"),
+        (["make", "a", "b", "--cuont", "3"], "unknown argument --cuont; did you mean --count?; see `prog make --help`"),
+        (["make", "--cuont=3"], "unknown argument --cuont; did you mean --count?; see `prog make --help`"),
+        (["make", "a", "b", "--quiet"], "unknown argument --quiet; see `prog make --help`"),
         (["make", "a", "b", "c"], "unknown argument c; see `prog make --help`"),
-        (["make", "a"], "directory; see `prog make --help`"),
+        (["make", "a"], "missing argument DIRECTORY; see `prog make --help`"),
+        (["send", "a"], "missing option --to_whom; see `prog send --help`"),
         (["make", "a", "b", "--", "--trace"], "'--' is not understood here"),
         (["make", "a", "b", "--count", "many"], "count must be a whole number, found 'many'"),
         (["make", "a", "b", "--spacing", "wide"], "spacing must be a number, found 'wide'"),
@@ -153,11 +174,14 @@ def test_debug_shows_the_traceback(program, capsys, monkeypatch, way):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["A program for tests.", "GROUPS", "group", "COMMANDS", "make", "Make something."]),
+        (
+            [],
+            ["prog - A program for tests.", "COMMANDS", "    group look  Look into", "    make        Make"],
+        ),
         (["--help"], ["A program for tests."]),
         (["group"], ["A group.", "look", "Look into a folder."]),
-        (["make", "--help"], ["prog make KIND DIRECTORY <flags>", "--count", "how many", "Default: 1"]),
-        (["make", "a", "b", "-h"], ["prog make KIND DIRECTORY <flags>"]),
+        (["make", "--help"], ["prog make KIND DIRECTORY [options]", "--count N", "how many (default: 1)"]),
+        (["make", "a", "b", "-h"], ["prog make KIND DIRECTORY [options]"]),
     ],
 )
 def test_help(program, capsys, words, expected):
@@ -168,6 +192,31 @@ def test_help(program, capsys, words, expected):
         assert text in out
     assert "FIRE_METADATA" not in out
     assert program.calls == []
+
+
+def test_a_help_page_as_a_whole(program, capsys):
+    assert run(program, "send", "--help") == 0
+    assert (
+        capsys.readouterr().out
+        == """prog send - Send a text to somebody who waits for it.
+
+USAGE
+    prog send TEXT --to_whom TO_WHOM [options]
+
+It does not come back, and nobody answers.
+
+ARGUMENTS
+    TEXT  what to say, which may take two lines
+
+OPTIONS
+    --to_whom TO_WHOM  a name (must be given)
+    --copies A,B       how many, each time (default: 1,2)
+    --secret           whisper
+
+EXAMPLES
+    prog send hello --to_whom you
+"""
+    )
 
 
 def test_help_does_not_change_how_arguments_are_read(program):

@@ -4,135 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__, command_line
+from .cli_data import Data
 from .command_line import command
-
-
-class Data:
-    """Make a data set from what a challenge or a scanner gives, and find what is wrong with it."""
-
-    @staticmethod
-    @command
-    def convert(
-        layout: str,
-        source: str,
-        directory: str,
-        *,
-        seed: int = 0,
-        fractions: tuple[float, ...] = (0.8, 0.1, 0.1),
-        contrasts: str | None = None,
-        label_name: str | None = None,
-        label_map: str | None = None,
-        training: tuple[str, ...] = (),
-        validation: tuple[str, ...] = (),
-        test: tuple[str, ...] = (),
-        unlabeled: tuple[str, ...] = (),
-        resample_to: str | None = None,
-        map: str | None = None,
-        subjects: str | None = None,
-        remove: bool = False,
-        copy: bool = False,
-        overwrite: bool = False,
-    ) -> None:
-        """Write a dataset.json for scans in a known layout; images are referred to, not copied.
-
-        Args:
-            layout: brats2015, brats (2018 and later), msd, iseg2017, iseg2019, mrbrains13, mrbrains18, bids, dicom,
-                or folder (any other)
-            source: folder of the scans
-            directory: folder of the data set, which may be the source itself
-            seed: of the split, recorded in dataset.json
-            fractions: shares of training, validation and test
-            contrasts: those to take, in order, as T1,FLAIR
-            label_name: (folder, bids, mrbrains13) how the name of a label ends, as lesion
-            label_map: codes in the files to codes here, as 4:3,1:1, or brats, brats2013, msd, iseg, mrbrains
-            training: subjects, as a,b, instead of a drawn split
-            validation: subjects, instead of a drawn split
-            test: subjects, instead of a drawn split
-            unlabeled: subjects, instead of a drawn split
-            resample_to: first puts what lies on another grid on that of the subject's first contrast
-            map: (dicom, bids) which series or file is which contrast, as "T1=*MPRAGE*,FLAIR=AX FLAIR"
-            subjects: (dicom) table patient,subject that names the subjects; written with numbers if there is none
-            remove: (mrbrains13, mrbrains18) set cerebellum and brain stem to 0 in the images
-            copy: copy the images
-            overwrite: replace a dataset.json that was made otherwise
-        """
-        from .data.convert import convert
-
-        lists = {"training": training, "validation": validation, "test": test, "unlabeled": unlabeled}
-        options = {"label_name": label_name, "contrast_map": map, "subjects": subjects, "remove": remove}
-        done = convert(
-            layout,
-            source,
-            directory,
-            seed=seed,
-            fractions=fractions,
-            copy=copy,
-            contrasts=contrasts,
-            label_map=label_map,
-            sections={name: chosen for name, chosen in lists.items() if chosen} or None,
-            resample_to=resample_to,
-            overwrite=overwrite,
-            **options,
-        )
-        print(done.summary())
-
-    @staticmethod
-    @command
-    def check(
-        directory: str,
-        *,
-        json: str | None = None,
-        fix: str | None = None,
-        copy: bool = False,
-        max_voxels: int | None = None,
-        allow_outside: bool = False,
-        workers: int = 1,
-    ) -> None:
-        """Look at every file of a data set and name each fault; exit code 2 if it cannot be used.
-
-        Args:
-            directory: folder with dataset.json
-            json: file to write the findings to, for programs
-            fix: new folder for a copy in which what can be mended safely is; exit code 0 if all was
-            copy: with --fix, copy flawless files instead of linking to them
-            max_voxels: how many voxels a file may claim, 536870912 if not given; more is refused unread
-            allow_outside: accept files that lie outside the folder
-            workers: subjects that are looked at side by side
-        """
-        from .data.doctor import MAX_VOXELS, look_after
-
-        most = MAX_VOXELS if max_voxels is None else max_voxels
-        text, good = look_after(directory, json, fix, copy, allow_outside, workers, sys.stderr.isatty(), most)
-        print(text)
-        if not good:
-            raise command_line.Failed(2)
-
-    @staticmethod
-    @command
-    def dicomseg(
-        prediction: str,
-        source: str,
-        out: str,
-        *,
-        labels: str,
-        series: str | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        """Write a prediction as a DICOM segmentation, for the archive that its scans came from.
-
-        The file carries the patient and the study of the scans.
-
-        Args:
-            prediction: label map that inference wrote, on the grid of one of the series
-            source: folder of the DICOM files that the prediction was made from
-            out: file to write
-            labels: what the codes mean: whole-tumour, tumour, tissue, or as 1:core,2:oedema
-            series: pattern of the description of the series to lie on, as "AX T1*"
-            overwrite: replace the file
-        """
-        from .data.dicom_seg import write_dicom_seg
-
-        print(write_dicom_seg(prediction, source, out, labels, series, overwrite).summary())
 
 
 class Commands:
@@ -165,6 +38,9 @@ class Commands:
             seed: of the simulated subjects
             spacing: voxel size in mm
             bundle: folder of the bundle, if it is not beside the package
+
+        Examples:
+            ganglion demo
         """
         from .demo import demo
 
@@ -188,6 +64,9 @@ class Commands:
             precision: fp32, or fp16 for weights and computation in half precision
             out: file or folder to write; if not given, NAME_vX.Y.Z in the working folder
             dataset: folder with dataset.json, to compare on the scans of its test list, too
+
+        Examples:
+            ganglion export bundles/segan_transfer --format onnx
         """
         from .sharing.export import export_bundle
 
@@ -217,6 +96,9 @@ class Commands:
             unlabeled: how many further subjects without a label
             splits: subjects for training, validation and test, as 12,3,5; about 60, 15 and 25 % if not given
             workers: subjects that are made side by side
+
+        Examples:
+            ganglion phantom brats DIR --subjects 20 --seed 1 --spacing 2
         """
         from .data.phantom import write_cohort
 
@@ -233,6 +115,9 @@ class Commands:
             out: folder for NAME_vX.Y.Z.zip
             overwrite: replace a zip of this version that holds something else
             variant: pack this variant as a bundle of its own, as flair, for a client that knows no overlays
+
+        Examples:
+            ganglion pack bundles/segan_transfer --out DIR
         """
         from .sharing.pack import pack
 
@@ -246,6 +131,9 @@ class Commands:
         Args:
             path: a zip, the folder of a bundle, or one file, as weights
             json: file to write the findings to, for programs
+
+        Examples:
+            ganglion scan segan_transfer_v0.1.0.zip
         """
         from .sharing.scan import report, scan, write_json
 
@@ -265,6 +153,9 @@ class Commands:
             archive: the zip
             directory: folder to put the bundle's folder into
             trust: sha256 of the zip, from its publisher, to accept what the scan finds
+
+        Examples:
+            ganglion unpack segan_transfer_v0.1.0.zip DIR
         """
         from .sharing.unpack import unpack
 
@@ -292,6 +183,10 @@ class Commands:
             section: list of the data set that was scored
             compare: folder of another evaluation of the same subjects, for the paired difference
             title: headline
+
+        Examples:
+            ganglion report bundles/segan_transfer/runs/reference
+            ganglion report RUN --evaluation EVAL --compare OTHER --out report.html
         """
         from .reports.on_folder import report_on
 
@@ -327,6 +222,10 @@ class Commands:
             slurm: partition of a Slurm cluster to submit the rows to, one job each
             slurm_options: further parameters of submitit, as "{'timeout_min': 240, 'gpus_per_node': 1}"
             others: folders of further data sets that the table names, as "{'adults': 'DIR'}"
+
+        Examples:
+            ganglion reproduce segan_transfer/table1 --dry_run
+            ganglion reproduce segan_transfer/table1 --dataset_dir DST --seeds 3
         """
         from .reproduce.command import reproduce
 
@@ -336,12 +235,19 @@ class Commands:
 
     @staticmethod
     @command
-    def info() -> None:
-        """Print the versions of the software and the devices that it finds."""
-        from .reports.environment import describe_environment
+    def info(*, json: bool = False) -> None:
+        """Print the versions of the software, the devices, and the bundles with their weights.
 
-        for name, value in describe_environment().items():
-            print(f"{name:<18} {value}")
+        Args:
+            json: as one JSON object, for programs
+
+        Examples:
+            ganglion info
+            ganglion info --json
+        """
+        from .reports.inventory import inventory
+
+        print(inventory(as_json=json))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import inspect
 import io
 import os
+import re
 import sys
 import traceback
 import types
@@ -17,6 +19,7 @@ from typing import Any
 import fire
 from fire import decorators
 
+from .command_help import help_page
 from .errors import InputError, find_user_error, format_error
 
 _HELP = ("-h", "--help")
@@ -106,19 +109,21 @@ def _report(error: Exception) -> int:
 def _execute(commands: object, program: str, words: list[str]) -> None:
     """Shows help, or finds the command that the words name and runs it."""
     path = _command_path(commands, words)
-    is_group = not callable(_find(commands, path))
-    if any(word in _HELP for word in words) or (is_group and len(path) == len(words)):
-        sys.stdout.write(_help(commands, program, path))
+    member = _find(commands, path)
+    if any(word in _HELP for word in words) or (not callable(member) and len(path) == len(words)):
+        sys.stdout.write(help_page(member, [program, *path]))
         return
     see = " ".join([program, *path, "--help"])
     if "--" in words:
         raise InputError(f"'--' is not understood here; see `{see}`")
+    unknown = _unknown_option(member, words[len(path) :])
+    if unknown is not None:
+        raise InputError(f"unknown argument {unknown}{_suggestion(member, unknown)}; see `{see}`")
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             plan = fire.Fire(commands, command=words, name=program, serialize=lambda result: None)
     except fire.core.FireExit as end:
-        noun = "command" if is_group and not words[len(path)].startswith("-") else "argument"
-        raise InputError(f"{_reason(end, noun)}; see `{see}`") from None
+        raise InputError(f"{_reason(end, member)}; see `{see}`") from None
     if not isinstance(plan, Plan):
         raise InputError(f"{' '.join(words)!r} is not a command; see `{see}`")
     plan._action()
@@ -140,24 +145,36 @@ def _find(commands: object, path: Sequence[str]) -> object:
     return functools.reduce(getattr, path, commands)
 
 
-def _help(commands: object, program: str, path: Sequence[str]) -> str:
-    """The help text of a group or command, without a pager."""
-    text = io.StringIO()
-    # Fire would list what `SetParseFns` hangs on the function as a group of commands.
-    attributes = getattr(_find(commands, path), "__dict__", {})
-    readers = attributes.pop(decorators.FIRE_METADATA, None)
-    try:
-        with contextlib.redirect_stderr(text), contextlib.suppress(fire.core.FireExit):
-            fire.Fire(commands, command=[*path, "--", "--help"], name=program)
-    finally:
-        if readers is not None:
-            attributes[decorators.FIRE_METADATA] = readers
-    return text.getvalue().strip("\n") + "\n"
+def _unknown_option(member: object, words: Sequence[str]) -> str | None:
+    """The first `--name` that a command does not have."""
+    if not callable(member):
+        return None
+    known = {name.replace("_", "-") for name in inspect.signature(member).parameters}
+    names = [word.split("=")[0] for word in words if word.startswith("--")]
+    return next((name for name in names if name[2:].replace("_", "-") not in known), None)
 
 
-def _reason(end: fire.core.FireExit, noun: str) -> str:
+def _suggestion(member: object, word: str) -> str:
+    """The name that was probably meant by an unknown one, as the end of a message."""
+    if callable(member):
+        names = {f"--{name}".replace("_", "-"): f"--{name}" for name in inspect.signature(member).parameters}
+    else:
+        names = {name: name for name in dir(member) if not name.startswith("_")}
+    near = difflib.get_close_matches(word.replace("_", "-"), names, n=1, cutoff=0.7)
+    return f"; did you mean {names[near[0]]}?" if near else ""
+
+
+def _reason(end: fire.core.FireExit, member: object) -> str:
     """What Fire could not place, in one line."""
-    return end.trace.elements[-1].ErrorAsStr().replace("Could not consume arg:", f"unknown {noun}")
+    said = end.trace.elements[-1].ErrorAsStr()
+    if found := re.match(r"Could not consume arg: (\S+)", said):
+        noun = "argument" if callable(member) or found[1].startswith("-") else "command"
+        return f"unknown {noun} {found[1]}{_suggestion(member, found[1])}"
+    if found := re.match(r"Missing required flags: \{'(\w+)'", said):
+        return f"missing option --{found[1]}"
+    if found := re.match(r"The function received no value for the required argument: (\w+)", said):
+        return f"missing argument {found[1].upper()}"
+    return str(said)
 
 
 def _without_none(kind: Any) -> Any:

@@ -4,7 +4,6 @@ The browser is the system's Chromium; none is downloaded. Every request that is 
 """
 
 import re
-import shutil
 
 import fake_table
 import pytest
@@ -13,17 +12,6 @@ from finished_run import write_finished
 from ganglion.reports import write_report
 from ganglion.reports.on_folder import report_on
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDTHS = (1280, 400)
 
 # Contrast of a text with what lies behind it, as WCAG 2 defines it.
@@ -40,18 +28,6 @@ selector => [...document.querySelectorAll(selector)].map(element => {
   return (a + .05) / (b + .05);
 })
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -80,35 +56,6 @@ def made_up_table(out):
     fake_table.write_row(out, "failed", 0, state="failed", last_line="error: it diverged")
     write_all(read_results(fake_table.make_table(rows), out, range(3)), out / "table1")
     return out / "table1"
-
-
-@pytest.fixture
-def show(browser):
-    """Open a file; gives the page, what its console said of errors, and the requests that left the machine."""
-    contexts = []
-
-    def opened(path, width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        errors, requests = [], []
-
-        def judge(route):
-            if route.request.url.startswith("file://"):
-                route.continue_()
-            else:
-                requests.append(route.request.url)
-                route.abort()
-
-        context.route("**/*", judge)
-        page = context.new_page()
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(path.as_uri())
-        return page, errors, requests
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

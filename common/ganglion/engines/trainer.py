@@ -45,7 +45,7 @@ class AlternatingTrainer(SupervisedTrainer):
         networks: modules by name; DistributedDataParallel may wrap them.
         deployed: name of the network that is shipped; it is ``trainer.network``, which clients ask for. It may be
             made of other networks here, and be trained by way of them.
-        network: what clients get as ``trainer.network`` instead, e.g. :class:`~..networks.Together`, by which all
+        network: what clients get as ``trainer.network`` instead, e.g. `Together`, by which all
             networks travel between the sites of a federated training.
         phases: in the order in which they run.
         epoch_length: iterations in an epoch; default: what the loader gives, divided by ``accumulate``.

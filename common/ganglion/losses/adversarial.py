@@ -44,7 +44,7 @@ def discriminator_loss(
         real: scores of real images, any shape.
         generated: scores of generated images, any shape.
         kind: one of the table above. Clipping (``ClampWeights`` after the step) and the gradient penalty
-            (:func:`gradient_penalty`) are not in here.
+            (`gradient_penalty`) are not in here.
         classified: for ``auxiliary_classifier``: class logits and true codes, of real and of generated images.
 
     Returns:
@@ -76,7 +76,7 @@ def generator_loss(
         A scalar: at least 0 but for ``minimax`` (at most 0) and the two of Wasserstein.
 
     Raises:
-        ValueError: as :func:`discriminator_loss`.
+        ValueError: as `discriminator_loss`.
     """
     _check(kind, classified)
     generated = at_least_float32(generated)

@@ -41,7 +41,7 @@ def gradient_penalty(
 
     Args:
         critic: gives scores (B,) or (B, ...) for images (B, C, ...), no sample depending on others (no batch norm).
-        points: where, (B, C, ...), see :func:`between`.
+        points: where, (B, C, ...), see `between`.
         target: the norm that costs nothing.
 
     Returns:

@@ -39,7 +39,7 @@ def labelled_loss(
 
     With class weights it is the weighted mean, so that weights which are all alike change nothing; the few-shot GAN's
     code divides by the number of voxels instead. A common shift of all logits leaves it as it is: see
-    :func:`drift_penalty`.
+    `drift_penalty`.
 
     Args:
         logits: (B, K, ...).

@@ -3,7 +3,7 @@
 Source: Khaled and Ghaleb, GAN with a ground-truth layer for brain tissue from few labels: encoders of image and label
 map, a tissue mapping R, a boundary network, a decoder with GT layers. The paper gives boxes; widths, what each part is
 given, and R's right form are readings (docs/gt_transfer.md). The discriminator, which is what labels, is
-:class:`WeightNormUNet`.
+`WeightNormUNet`.
 """
 
 from __future__ import annotations

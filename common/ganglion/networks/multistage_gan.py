@@ -3,7 +3,7 @@
 Source: Khaled and Han, multi-stage GAN for brain tissue from few labels: a coarse network G1 tells brain from
 background, a generator G2 makes images from an image and noise, a refinement network G3 with dense skips tells tissues
 apart. The paper names the blocks; widths, and what each network is given, are readings (docs/multistage_gan.md).
-G1 and the discriminator are :class:`WeightNormUNet`.
+G1 and the discriminator are `WeightNormUNet`.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class CoarseToFine(nn.Module):
     Args:
         refiner: G3; it is given G1's probability of "brain" if it takes one.
         coarse: G1, two logits (background, brain); None for a refiner that works alone.
-        fusion: whether the two are fused by :func:`fuse`; without, the answer is G3's alone.
+        fusion: whether the two are fused by `fuse`; without, the answer is G3's alone.
         dropout: probability of dropping a channel at the refiner's bottom, in place of its own; for clients that
             measure doubt by it.
 

@@ -41,7 +41,7 @@ class WeightNormUNet(nn.Module):
             whose kernels are clipped: clipping g v / |v| entry by entry bounds nothing.
         gain: first value of each g before a leaky rectifier; the default keeps the size of the signal, the paper's
             code has 1. Layers without a rectifier start from 1.
-        tap: which features :meth:`with_features` gives: ``bottom``, the first convolution at the bottom (as in the
+        tap: which features `with_features` gives: ``bottom``, the first convolution at the bottom (as in the
             paper's code), or ``last``, what the output layer sees.
 
     Raises:

@@ -269,8 +269,8 @@ def against(
         real: real images.
         generated: generated ones.
         weights: of feature matching and of the adversarial term.
-        feature_norm: see :func:`feature_matching`.
-        adversary: see :class:`GeneratorObjective`.
+        feature_norm: see `feature_matching`.
+        adversary: see `GeneratorObjective`.
         codes: for ``auxiliary_classifier``: the classes that the images were generated for.
     """
     feature_weight, adversarial_weight = weights
