@@ -7,6 +7,8 @@ from typing import Any
 _HOMES = {
     "load_items": "datalist",
     "inference_items": "datalist",
+    "contrast_items": "any_contrast",
+    "subset_items": "any_contrast",
     "read_dataset_json": "datalist",
     "write_dataset_json": "datalist",
     "split_subjects": "splits",
