@@ -102,7 +102,7 @@ def test_files_by_hand_are_known_by_their_names(dataset):
     files = [str(folder / "d" / f"d_{name}.nii.gz") for name in ("FLAIR", "T1")]
     (item,) = subset_items(contrasts=CONTRASTS, images=files)
     image = load()(item)["image"]
-    assert image.meta["contrasts"] == "FLAIR,T1"
+    assert image.meta["contrasts"] == "T1,FLAIR"
     assert torch.equal(image[0].as_tensor(), voxels(folder, "d", "T1"))
     assert torch.equal(image[3].as_tensor(), voxels(folder, "d", "FLAIR"))
 

@@ -49,7 +49,7 @@ class LoadContrastsd(MapTransform):
     that very grid. Its `filename_or_obj` is the subject's name, so that outputs are named by subject and no path leaks.
 
     Where contrasts may be missing, what is there is told by the item's `contrasts`, else by the files' names, and after
-    loading by the image's meta, as `"contrasts": "T1,FLAIR"`.
+    loading which channels are filled by the image's meta, as `"contrasts": "T1,FLAIR"`.
 
     Args:
         keys: keys of the images.
@@ -97,10 +97,10 @@ class LoadContrastsd(MapTransform):
         for key in self.key_iterator(item):
             volumes, held = self._open(item[key], item.get(HELD), item.get(CHANNELS))
             subject = item.get(SUBJECT) or subject_of(volumes[0].path)
-            image = self._placed(self._read(volumes, held, item.get(CHANNELS)), held)
+            image, filled = self._placed(self._read(volumes, held, item.get(CHANNELS)), held)
             item[key] = _as_meta_tensor(image, volumes[0], str(subject))
             if self.on_missing != "error":
-                item[key].meta[HELD] = ",".join(held)
+                item[key].meta[HELD] = ",".join(filled)
         item.pop(CHANNELS, None)
         item.pop(HELD, None)
         return item
@@ -127,16 +127,17 @@ class LoadContrastsd(MapTransform):
             self._mend(volume.path, channel)
         return image
 
-    def _placed(self, image: np.ndarray, held: Sequence[str]) -> np.ndarray:
-        """What was read in the order of `contrasts`, those that are missing 0."""
+    def _placed(self, image: np.ndarray, held: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
+        """What was read in the order of `contrasts`, those that are missing 0, and the names of those that are not."""
         if self.on_missing != "zero" or tuple(held) == self.contrasts:
-            return image
-        placed = np.zeros((len(self.contrasts), *image.shape[1:]), dtype=np.float32)
+            return image, held
+        placed, filled = np.zeros((len(self.contrasts), *image.shape[1:]), dtype=np.float32), []
         for channel, name in zip(placed, self.contrasts, strict=True):
-            instead = [other for other in held if other not in self.contrasts and self.stand_in[other] in (name, "all")]
+            instead = [other for other in held if self.stand_in.get(other) in (name, "all")]
             if name in held or instead:
                 channel[:] = image[list(held).index(name if name in held else instead[0])]
-        return placed
+                filled.append(name)
+        return placed, filled
 
     def _mend(self, path: Path, image: np.ndarray) -> None:
         found = nonfinite_text(image)
