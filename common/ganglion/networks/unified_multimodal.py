@@ -278,7 +278,7 @@ class AnyContrast(nn.Module):
 
     Each contrast that is there is labelled by itself, with its own code; their probabilities are averaged, or weighed
     by a learnt weight a contrast. A contrast is missing where its channel is at the background's value throughout; a
-    slice of nothing but background is looked at as the first contrast. The output is the logarithm of a probability.
+    slice of nothing but background is background. The output is the logarithm of a probability.
 
     Shapes: (B, contrasts, H, W) in [-1, 1] -> logits (B, classes, H, W).
 
@@ -313,6 +313,8 @@ class AnyContrast(nn.Module):
             weight = weight * torch.exp(self.fusion.to(maps.dtype))
         weight = weight / weight.sum(dim=1, keepdim=True)
         fused = (maps * weight[:, :, None, None, None]).sum(dim=1)
+        something = torch.logical_not(nothing)[:, :, None, None].to(fused.dtype)
+        fused = torch.cat([fused[:, :1], fused[:, 1:] * something], dim=1)
         return torch.log(fused.clamp(min=1e-7))
 
     def probabilities(self, image: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
