@@ -21,7 +21,7 @@ class LinearDecay(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, epochs: int, decay_epochs: int, least: float = 0.01) -> None:
-        if not 0 <= decay_epochs or not 0 <= least <= 1:
+        if decay_epochs < 0 or not 0 <= least <= 1:
             raise InputError(
                 f"LinearDecay: decay_epochs is {decay_epochs} and least {least}, expected 0 or more, 0 to 1"
             )

@@ -1,6 +1,7 @@
 """Torch modules, nothing else. Networks that segment end in logits, `CoarseToFine` in probabilities."""
 
 from .conditioning import ConditionalInstanceNorm
+from .each_contrast import EachContrast, EveryTranslation, MissingContrasts
 from .gt_transfer import TransferGenerator
 from .multistage_gan import CoarseToFine, ImageGenerator, Refiner, fuse
 from .noise_networks import NoiseEncoder, NoiseGenerator
@@ -18,9 +19,12 @@ __all__ = [
     "ConditionalInstanceNorm",
     "Critic",
     "DomainDiscriminator",
+    "EachContrast",
+    "EveryTranslation",
     "ImageGenerator",
     "JointDiscriminator",
     "JointGenerator",
+    "MissingContrasts",
     "NoiseEncoder",
     "NoiseGenerator",
     "PlainUNet",
