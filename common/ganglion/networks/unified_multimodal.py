@@ -255,7 +255,8 @@ class UnifiedGenerator(nn.Module):
 class PlainUNet(nn.Module):
     """The baseline: one of the two streams alone, which knows of no contrast; 31.03 M parameters with base 64.
 
-    Shapes: image (B, 1, H, W) in [-1, 1] -> logits (B, classes, H, W); the code is not looked at.
+    Shapes: image (B, 1, H, W) in [-1, 1] -> logits (B, classes, H, W), and the image as it came, in the place of a
+    translated one; the code is not looked at.
 
     Args:
         base: channels of the first level.
@@ -268,8 +269,12 @@ class PlainUNet(nn.Module):
         super().__init__()
         self.segmenter = SegmentingStreams(0, base, levels, classes, False, dropout, 0)
 
-    def forward(self, image: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-        """Return the logits."""
+    def forward(self, image: torch.Tensor, code: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits and the image."""
+        return self.segmenter(image, code), image
+
+    def segment(self, image: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        """Return the logits alone."""
         return self.segmenter(image, code)
 
 

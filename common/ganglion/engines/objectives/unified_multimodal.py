@@ -37,6 +37,7 @@ from ...losses import (
     labelled_loss,
     multi_scale_l1,
 )
+from ..trainer import unwrap
 
 Networks = Mapping[str, nn.Module]
 KIND = "wasserstein_gp"
@@ -222,18 +223,27 @@ class GeneratorObjective:
 
 
 class LabellingObjective:
-    """S alone, of a network that only labels: the baselines.
+    """S alone, for images whose wanted contrast is their own, as when the network is used.
+
+    All that a baseline learns; beside the game it is a cheap phase of each iteration, and translation one of each k-th.
 
     Args:
         contrasts: number of contrasts.
         segmentation: S.
+        weight: of S, that of the game where both share an optimiser.
     """
 
-    def __init__(self, contrasts: int, segmentation: Segmentation) -> None:
-        self.contrasts, self.segmentation = contrasts, segmentation
+    def __init__(self, contrasts: int, segmentation: Segmentation, weight: float = 1.0) -> None:
+        self.contrasts, self.segmentation, self.weight = contrasts, segmentation, weight
 
     def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return ``loss``."""
-        image = batch[IMAGE]
-        logits = networks["generator"](image, codes_of(batch[CONTRAST], self.contrasts, image))
-        return {"loss": self.segmentation(logits, batch[LABEL])}
+        """Return ``loss`` and the unweighted ``segmentation``."""
+        image, generator = batch[IMAGE], networks["generator"]
+        code = codes_of(batch[CONTRAST], self.contrasts, image)
+        if unwrap(generator) is generator:
+            segment: Any = generator.segment
+            loss = self.segmentation(segment(image, code), batch[LABEL])
+        else:  # processes that share it wait for a gradient of every weight
+            logits, drawn = generator(image, code)
+            loss = self.segmentation(logits, batch[LABEL]) + 0 * drawn.sum()
+        return {"loss": self.weight * loss, "segmentation": loss}
