@@ -21,6 +21,7 @@ _HOMES = {
     "LoadLabeld": "loading",
     "PlainCompose": "plain",
     "CropToHeadd": "transforms",
+    "ForegroundProbabilityd": "transforms",
     "LikeliestCoded": "transforms",
     "SaveSyntheticd": "saving",
     "SaveVolumed": "saving",

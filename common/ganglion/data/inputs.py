@@ -105,7 +105,7 @@ def _told(files: list[Path], contrasts: Sequence[str], unnamed: str | None) -> t
     in_order = all(name in (None, place) for name, place in zip(told, contrasts, strict=False))
     if None in told and in_order and len(files) == len(contrasts) > 1:
         return files, list(contrasts)
-    names = [unnamed if name is None and len(files) == 1 and unnamed else name for name in told]
+    names: list[str | None] = list(told) if len(files) > 1 else [told[0] or unnamed]
     for file, name in zip(files, names, strict=True):
         if name not in contrasts or names.count(name) > 1:
             found = "a file whose name tells no contrast" if name is None else f"a file named as {name}"

@@ -47,7 +47,7 @@ def test_each_subset_is_scored_from_its_own_maps(tmp_path):
     assert dice["T1+T2+FLAIR"] == pytest.approx(2 * 32 / (64 + 32))  # two of three are needed: where both boxes lie
     assert dice["any 1"] == pytest.approx(0.5)
     assert dice["any 2"] == pytest.approx((dice["T1+T2"] + dice["T1+FLAIR"] + dice["T2+FLAIR"]) / 3)
-    assert list(summary)[0] == "T1"
+    assert next(iter(summary)) == "T1"
     assert set(summary) == {region for _, region in rows}
 
 

@@ -173,7 +173,8 @@ def _name(case: Mapping[str, Any]) -> str:
 def _line(row: Row) -> str:
     return (
         f"{row[SUBJECT]}: {row['source']} as {row['target']}  SSIM {row['ssim']:.3f} ({row['ssim_before']:.3f} before)"
-        f"  PSNR {row['psnr_db']:.1f} dB  MAE {row['mae']:.3f}  Dice {row['dice']:.3f} ({row['dice_before']:.3f} before)"
+        f"  PSNR {row['psnr_db']:.1f} dB  MAE {row['mae']:.3f}"
+        f"  Dice {row['dice']:.3f} ({row['dice_before']:.3f} before)"
     )
 
 
