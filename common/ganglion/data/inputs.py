@@ -105,16 +105,16 @@ def _told(files: list[Path], contrasts: Sequence[str], unnamed: str | None) -> t
     in_order = all(name in (None, place) for name, place in zip(told, contrasts, strict=False))
     if None in told and in_order and len(files) == len(contrasts) > 1:
         return files, list(contrasts)
-    names: list[str | None] = list(told) if len(files) > 1 else [told[0] or unnamed]
-    for file, name in zip(files, names, strict=True):
-        if name not in contrasts or names.count(name) > 1:
+    said: list[str | None] = list(told) if len(files) > 1 else [told[0] or unnamed]
+    for file, name in zip(files, said, strict=True):
+        if name not in contrasts or said.count(name) > 1:
             found = "a file whose name tells no contrast" if name is None else f"a file named as {name}"
             state = ", twice" if name in contrasts else ""
             mend = f"Name it like {stem(file)}_{contrasts[0]}.nii.gz, or say what it is (contrast)."
             if name is not None and name not in contrasts:
                 mend = "To label a contrast that the network does not know, say whose place it takes (stand_in)."
             raise FileError(file, f"{found}{state}", f"one of {', '.join(contrasts)}, each once", mend, "contrasts")
-    return files, [str(name) for name in names]
+    return files, [str(name) for name in said]
 
 
 def open_label(value: str | Path, max_voxels: int = MAX_VOXELS) -> Volume:
