@@ -97,6 +97,16 @@ def test_a_single_file_takes_what_lies_beside_it(gone, dataset):
     assert [bool(channel.any()) for channel in image] == [name in held for name in CONTRASTS]
 
 
+def test_a_single_file_in_a_list_is_taken_alone_and_so_is_one_to_train_on(dataset):
+    """As MONAI Label hands out what was labelled: a path, and no word of its contrast."""
+    folder = dataset()
+    path = str(folder / "d" / "d_T2.nii.gz")
+    assert load()({"image": [path]})["image"].meta["contrasts"] == "T2"
+    item = load(on_missing="leave out")({"image": path})
+    assert item["image"].shape[0] == 1
+    assert item["contrast"] == 2
+
+
 def test_files_by_hand_are_known_by_their_names(dataset):
     folder = dataset()
     files = [str(folder / "d" / f"d_{name}.nii.gz") for name in ("FLAIR", "T1")]

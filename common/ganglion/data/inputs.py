@@ -61,7 +61,7 @@ def open_held(
     """As `open_image`, of the contrasts that there are: the volumes, and the name of each (of each channel of one).
 
     Args:
-        value: a list of 3-D files, a 4-D file, or one 3-D file beside which others are looked for by name.
+        value: a list of 3-D files, a 4-D file, or one 3-D file (a path, no list) beside which others are looked for.
         contrasts: names of the contrasts that may be there.
         held: names of the files, in their order; None takes what the files' names tell.
         channels: which channels of a 4-D file are the contrasts held.
@@ -80,7 +80,7 @@ def open_held(
         require_channels(first, names, channels)
         return [first], names
     if held is None:
-        files, held = _told(files, contrasts, unnamed)
+        files, held = _told(files, contrasts, unnamed, isinstance(value, str | Path))
     if len(files) != len(held):
         found = f"{len(files)} files ({', '.join(file.name for file in files)})"
         raise FileError(files[0], found, f"{len(held)}: {', '.join(held)}", "Give one file a contrast.", "contrasts")
@@ -91,10 +91,10 @@ def open_held(
     return volumes, list(held)
 
 
-def _told(files: list[Path], contrasts: Sequence[str], unnamed: str | None) -> tuple[list[Path], list[str]]:
-    """Files and the contrasts that their names tell; of one file, those beside it, too."""
+def _told(files: list[Path], contrasts: Sequence[str], unnamed: str | None, look: bool) -> tuple[list[Path], list[str]]:
+    """Files and the contrasts that their names tell; those beside the first one, too, if they are looked for."""
     told = [contrast_of(file) for file in files]
-    if len(files) == 1 and told[0] in contrasts:
+    if look and told[0] in contrasts:
         beside = files_beside(files[0])
         twice = [name for name, found in beside.items() if len(found) > 1 and name in contrasts]
         if twice:

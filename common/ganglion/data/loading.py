@@ -17,7 +17,7 @@ from monai.transforms import MapTransform
 from monai.utils import MetaKeys, SpaceKeys
 
 from ..errors import InputError
-from ..keys import CHANNELS, CODES, CONTRASTS, HELD, IMAGE, LABEL, SUBJECT
+from ..keys import CHANNELS, CODES, CONTRAST, CONTRASTS, HELD, IMAGE, LABEL, SUBJECT
 from .codes import apply_coding, background_only, codes_found, coding_for
 from .inputs import open_held, open_image, open_label
 from .naming import canonical_contrast, subject_of
@@ -58,7 +58,8 @@ class LoadContrastsd(MapTransform):
         allow_missing_keys: whether an item may lack a key.
         max_voxels: how many voxels a file may claim.
         on_missing: "error" refuses a subject that lacks a contrast; "zero" makes it a channel of 0; "leave out" gives
-            the channels of those that are there, in the order of `contrasts`. A subject without any is refused.
+            the channels of the files that are named, in their order, and looks for none beside a single one, whose
+            place in `contrasts` the item tells as `contrast`. A subject without any is refused.
         unnamed: (zero, leave out) what a single file is whose name tells no contrast; None refuses it.
         stand_in: (zero) contrast that the network does not know -> the one whose place it takes, or "all" for the
             place of each that is not there.
@@ -101,6 +102,8 @@ class LoadContrastsd(MapTransform):
             item[key] = _as_meta_tensor(image, volumes[0], str(subject))
             if self.on_missing != "error":
                 item[key].meta[HELD] = ",".join(filled)
+            if self.on_missing == "leave out" and len(held) == 1:
+                item[CONTRAST] = self.contrasts.index(held[0])
         item.pop(CHANNELS, None)
         item.pop(HELD, None)
         return item
@@ -112,6 +115,7 @@ class LoadContrastsd(MapTransform):
         if self.on_missing == "error":
             return open_image(value, self.contrasts, channels, self.max_voxels), list(self.contrasts)
         known = (*self.contrasts, *(name for name in self.stand_in if name not in self.contrasts))
+        value = [value] if self.on_missing == "leave out" and isinstance(value, str | Path) else value
         return open_held(value, known, held, channels, self.unnamed, self.max_voxels)
 
     def _read(self, volumes: Sequence[Volume], held: Sequence[str], channels: Sequence[int] | None) -> np.ndarray:

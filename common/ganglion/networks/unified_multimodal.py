@@ -291,18 +291,22 @@ class AnyContrast(nn.Module):
         generator: a network with a part ``segmenter``, which is held, not copied: (B, 1, H, W) and a one-hot code.
         contrasts: number of contrasts.
         fusion: ``mean``, or ``learnt`` for a softmax over the weights of the contrasts that are there.
+        dropout: None keeps the generator's; MONAI Label asks for another one, to see how sure the network is.
 
     Raises:
         ValueError: for another ``fusion``; in ``forward`` for another number of channels.
     """
 
-    def __init__(self, generator: Any, contrasts: int, fusion: str = "mean") -> None:
+    def __init__(self, generator: Any, contrasts: int, fusion: str = "mean", dropout: float | None = None) -> None:
         super().__init__()
         if fusion not in FUSIONS:
             raise ValueError(f"fusion is {fusion!r}, expected one of {', '.join(FUSIONS)}")
         self.contrasts = contrasts
         self.background = BACKGROUND
         self.segmenter: nn.Module = generator.segmenter
+        for layer in self.segmenter.modules():
+            if isinstance(layer, nn.Dropout) and dropout is not None:
+                layer.p = dropout
         self.fusion = nn.Parameter(torch.zeros(contrasts)) if fusion == "learnt" else None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
