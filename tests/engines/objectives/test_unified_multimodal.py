@@ -213,8 +213,8 @@ def test_labels_are_learnt_on_one_batch(networks, batch):
         terms["loss"].backward()
         optimizer.step()
         losses.append({name: float(term.detach()) for name, term in terms.items()})
-    assert losses[-1]["segmentation"] < 0.3 * losses[0]["segmentation"]
-    assert losses[-1]["shape"] < 0.5 * losses[0]["shape"]
+    assert losses[-1]["segmentation"] < 0.5 * losses[0]["segmentation"]
+    assert losses[-1]["shape"] < 0.7 * losses[0]["shape"]
     assert losses[-1]["cycle"] < 0.5 * losses[0]["cycle"]
 
 
