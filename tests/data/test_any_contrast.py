@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ganglion.data import LoadContrastsd, contrast_items, load_items, subset_items
+from ganglion.data.unpair import unpair
 from ganglion.errors import InputError
 
 CONTRASTS = ("T1", "T1ce", "T2", "FLAIR")
@@ -55,6 +56,22 @@ def test_one_item_for_each_contrast_of_each_subject(partial):
     found = [(item["subject"], item["contrasts"], item["contrast"], len(item["image"])) for item in items]
     assert found == [("a", ["FLAIR"], 1, 1), ("a", ["T1ce"], 2, 1), ("b", ["T2"], 0, 1)]
     assert len(contrast_items(partial, "test")) == 4
+
+
+def test_one_contrast_each_is_that_of_an_unpaired_data_set(dataset, tmp_path):
+    source = dataset()
+    for seed in (0, 3):
+        unpair(source, tmp_path / str(seed), seed)
+        expected = contrast_items(tmp_path / str(seed), "training")
+        drawn = contrast_items(source, "training", seed=seed, one_each=True)
+        assert [(i["subject"], i["contrast"]) for i in drawn] == [(i["subject"], i["contrast"]) for i in expected]
+        assert [i["image"][0].rsplit("_", 1)[1] for i in drawn] == [i["image"][0].rsplit("_", 1)[1] for i in expected]
+    one = drawn[0]["contrasts"]
+    alone = contrast_items(source, "training", one, seed=3, one_each=True)
+    assert [i["subject"] for i in alone] == [i["subject"] for i in drawn if i["contrasts"] == one]
+    other = [name for name in CONTRASTS if [name] not in [i["contrasts"] for i in drawn]]
+    with pytest.raises(InputError, match="nobody of 'training' left"):
+        contrast_items(source, "training", other[:1], seed=3, one_each=True)
 
 
 def test_one_contrast_is_loaded_alone(partial):

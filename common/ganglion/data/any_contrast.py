@@ -12,6 +12,7 @@ from ..keys import CHANNELS, CONTRAST, HELD, IMAGE, SUBJECT
 from .datalist import FILE_NAME, inference_items, load_items, read_dataset_json
 from .findings import FileError
 from .naming import canonical_contrast
+from .unpair import draw_one
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ def contrast_items(
     allow_outside: bool = False,
     count: int | None = None,
     seed: int = 0,
+    one_each: bool = False,
 ) -> list[dict[str, Any]]:
     """The items of one list of a data set, one for each contrast of each subject, for a training on unpaired scans.
 
@@ -38,7 +40,8 @@ def contrast_items(
         allow_outside: whether paths may leave the folder.
         count: how many subjects of the list; None takes all. With the seed that `ganglion data unpair` was given, a
             smaller number of subjects has every contrast as often as any other, or once more.
-        seed: another one chooses other subjects.
+        seed: another one chooses other subjects, and other contrasts.
+        one_each: leave each subject one of its contrasts, as `ganglion data unpair` with that seed would.
 
     Returns:
         Items with `subject`, `image` (a list of one file; or one 4-D file and its one channel under `channels`),
@@ -49,18 +52,26 @@ def contrast_items(
     """
     data = read_dataset_json(dataset_dir)
     wanted = [canonical_contrast(name) for name in contrasts or data.contrasts]
-    subjects = load_items(
-        dataset_dir, section, wanted, labels, allow_outside, count, seed, on_missing="leave out"
-    )  # fmt: skip
+    options: dict[str, Any] = {"labels": labels, "allow_outside": allow_outside, "on_missing": "leave out"}
+    subjects = load_items(dataset_dir, section, wanted, count=count, seed=seed, **options)
+    left: dict[str, str] = {}
+    if one_each:
+        everybody = load_items(dataset_dir, section, data.contrasts, **options)
+        names, held = [item[SUBJECT] for item in everybody], [item[HELD] for item in everybody]
+        left = {name: one for name, (one,) in zip(names, draw_one(names, held, data.contrasts, seed), strict=True)}
     items = []
     for subject in subjects:
         for place, name in enumerate(subject[HELD]):
+            if left.get(subject[SUBJECT], name) != name:
+                continue
             item = {**subject, HELD: [name], CONTRAST: wanted.index(name)}
-            if CHANNELS in subject:
-                item[CHANNELS] = [subject[CHANNELS][place]]
-            else:
-                item[IMAGE] = [subject[IMAGE][place]]
-            items.append(item)
+            key = CHANNELS if CHANNELS in subject else IMAGE
+            items.append({**item, key: [subject[key][place]]})
+    if not items:
+        found = f"nobody of '{section}' left {', '.join(wanted)} by seed {seed}"
+        raise FileError(
+            data.folder / FILE_NAME, found, "one or more", "Add subjects, or take another seed.", "contrasts"
+        )
     counts = ", ".join(f"{name} {sum(item[HELD] == [name] for item in items)}" for name in wanted)
     _log.info("%s: %d subjects, one contrast at a time: %s", section, len(subjects), counts)
     return items

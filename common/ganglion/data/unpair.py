@@ -89,7 +89,7 @@ def unpair(
     for section, entries in data.sections.items():
         left = [_held(data, entry, drawn) for entry in entries]
         if section != WHOLE and entries:
-            left = _draw([_name(entry) for entry in entries], left, drawn, seed)
+            left = draw_one([_name(entry) for entry in entries], left, drawn, seed)
             counts[section] = {name: left.count((name,)) for name in drawn}
         pairs = zip(entries, left, strict=True)
         content[section] = [_entry(data, entry, own, folder, copy, overwrite, allow_outside) for entry, own in pairs]
@@ -119,10 +119,10 @@ def _held(data: DataList, entry: dict[str, Any], drawn: Sequence[str]) -> tuple[
     return held
 
 
-def _draw(
+def draw_one(
     subjects: Sequence[str], held: Sequence[Sequence[str]], drawn: Sequence[str], seed: int
 ) -> list[tuple[str, ...]]:
-    """For each subject the one contrast, of those that it has, that it is left."""
+    """For each subject the one contrast, of those that it has, that it is left, in a tuple of its own."""
     used = dict.fromkeys(drawn, 0)
     left: list[tuple[str, ...]] = [()] * len(subjects)
     for place in sorted(range(len(subjects)), key=lambda place: _digest(seed, subjects[place])):
