@@ -22,29 +22,39 @@ class Commands:
     @command
     def demo(
         *,
-        out: str = "ganglion_demo",
+        out: str | None = None,
         subjects: int = 16,
         epochs: int = 12,
         seed: int = 1000,
         spacing: float = 2.0,
         bundle: str | None = None,
+        all: bool = False,
     ) -> None:
         """Show the whole chain on simulated scans, in minutes: train, evaluate, segment, report.
 
+        With --all every bundle that has weights labels or draws instead, and one picture shows what each makes of what.
+
         Args:
-            out: folder for all that is written
+            out: folder for all that is written, ganglion_demo (with --all ganglion_demo_all) if not given
             subjects: how many to simulate, from 4; half of them are kept for the test
             epochs: how long to train on from the shipped weights
             seed: of the simulated subjects
             spacing: voxel size in mm
-            bundle: folder of the bundle, if it is not beside the package
+            bundle: folder of the bundle, with --all of the bundles, if not beside the package
+            all: every bundle with weights, on subjects of their own, without training
 
         Examples:
             ganglion demo
+            ganglion demo --all
         """
-        from .demo import demo
+        if all:
+            from .demo_all import demo_all
 
-        demo(out, subjects, epochs, seed, spacing, bundle)
+            demo_all(out or "ganglion_demo_all", seed, spacing, bundle)
+        else:
+            from .demo import demo
+
+            demo(out or "ganglion_demo", subjects, epochs, seed, spacing, bundle)
 
     @staticmethod
     @command

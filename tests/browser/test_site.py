@@ -7,11 +7,12 @@ build_site = pytest.importorskip("build_site", reason="the extra `docs` is not i
 PAGES = ["index", "docs/own_data", "docs/choose_a_method", "docs/segan_transfer", "docs/errors", "reference/networks"]
 
 
-def test_the_site(show, tmp_path):
+def test_the_site(request, tmp_path):
     """One test, so that the site is built once however the tests are shared out."""
     assert build_site.build_site(tmp_path / "site") == []
     site = tmp_path / "site"
     every_document_is_a_page(site)
+    show = request.getfixturevalue("show")  # from here on it wants a browser
     for name in PAGES:
         a_page_fits_a_desk_and_a_phone_and_asks_nobody(show, site / f"{name}.html")
     the_search_finds_from_the_disk(show, site / "index.html")
