@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -28,7 +30,7 @@ class LinearDecay(LRScheduler):
         self.epochs, self.decay_epochs, self.least = epochs, min(decay_epochs, epochs), least
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[Any]:
         """The rates of the epoch that begins, ``last_epoch`` epochs being done."""
         done = self.last_epoch - (self.epochs - self.decay_epochs) + 1  # epochs of decay, with this one
         share = min(max(done / self.decay_epochs, 0.0), 1.0) if self.decay_epochs else 0.0

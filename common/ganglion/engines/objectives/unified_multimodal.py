@@ -247,3 +247,18 @@ class LabellingObjective:
             logits, drawn = generator(image, code)
             loss = self.segmentation(logits, batch[LABEL]) + 0 * drawn.sum()
         return {"loss": self.weight * loss, "segmentation": loss}
+
+
+class FusionObjective:
+    """S of the deployed network, for images of several contrasts (B, n, H, W): what its weights of contrasts learn.
+
+    Args:
+        segmentation: S.
+    """
+
+    def __init__(self, segmentation: Segmentation) -> None:
+        self.segmentation = segmentation
+
+    def __call__(self, networks: Networks, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return ``loss``."""
+        return {"loss": self.segmentation(networks["segmenter"](batch[IMAGE]), batch[LABEL])}
