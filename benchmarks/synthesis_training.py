@@ -44,7 +44,7 @@ def measure(folder: Path, size: Size, rates: Rates) -> list[Row]:
 
 
 def _row(what: str, ours: Spread, theirs: Spread, batch: int) -> Row:
-    limit = 1.0 if "bf16" not in what else None
+    limit = 0.8 if "channels last" in what else None
     note = f"all four phases, each weighed by how often it runs, batch {batch}"
     return at_most(f"training a generator, {what}", "ms an image", ours, SIDES[0][0], theirs, limit, note)
 

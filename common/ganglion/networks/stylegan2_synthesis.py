@@ -240,7 +240,7 @@ class JointGenerator(nn.Module):
 
     def finish(self, image: torch.Tensor) -> torch.Tensor:
         """Return the image with probabilities in place of the raw channels of labels."""
-        raw = image[:, -self.seen :].to(self.head.weight.dtype)  # float32, unless the weights themselves are in half
+        raw = image[:, -self.seen :].to(self.first.constant.dtype)  # float32, unless weights are in half
         if torch.jit.is_scripting():
             logits = self.head(raw)
         else:
