@@ -80,7 +80,13 @@ def test_a_row_that_is_scored_only(toy):
     assert evaluation["weights"] == f"{toy.root}/models/shipped.pt"
 
 
-DRAWS = {"row": "drawer", "name": "Drawer", "train": ["variants/flair"], "infer": ["variants/t1"], "draws": {"count": 9}}
+DRAWS = {
+    "row": "drawer",
+    "name": "Drawer",
+    "train": ["variants/flair"],
+    "infer": ["variants/t1"],
+    "draws": {"count": 9},
+}
 
 
 def with_drawer(toy):

@@ -25,7 +25,12 @@ _TABLE: dict[str, Any] = {
     **dict.fromkeys(("notes", "columns", "rows"), list),
     "scales": dict,
 }
-_SCALE: dict[str, Any] = {**dict.fromkeys(("overlays", "drawing"), list), "options": dict, "cohort": dict, "seconds": _NUMBER}
+_SCALE: dict[str, Any] = {
+    **dict.fromkeys(("overlays", "drawing"), list),
+    "options": dict,
+    "cohort": dict,
+    "seconds": _NUMBER,
+}
 _COHORT: dict[str, Any] = {**dict.fromkeys(("subjects", "seed", "unlabeled"), int), "cohort": str}
 _COHORT |= {"spacing": _NUMBER, "splits": list}
 _ROW: dict[str, Any] = {
