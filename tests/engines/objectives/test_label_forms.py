@@ -22,7 +22,7 @@ def hard(label):
 
 @pytest.mark.parametrize("remedy", REMEDIES)
 def test_views_are_images_with_maps_in_the_range_of_images(remedy, label):
-    image = torch.rand(2, 4, 16, 16) * 2 - 1
+    image = torch.randn(2, 4, 16, 16)
     form = LabelForm(remedy)
     for views in (form.real(image, label), form.drawn(torch.cat([image, hard(label)], dim=1))):
         assert set(views) == ({"discriminator", "label_discriminator"} if remedy == "second" else {"discriminator"})
@@ -35,18 +35,6 @@ def test_views_are_images_with_maps_in_the_range_of_images(remedy, label):
         assert torch.equal(maps.argmax(dim=1), label[:, 0].long())
     if remedy == "second":
         assert torch.equal(views["discriminator"], image)
-
-
-def test_drawn_images_are_shown_clipped_with_the_gradient_of_unclipped_ones():
-    """Else the exact background of real images would give drawn ones away."""
-    joint = torch.full((1, 8, 4, 4), 0.25)
-    joint[:, :4] = torch.tensor([-1.5, -1.0, 0.5, 2.0])
-    joint.requires_grad_()
-    shown = LabelForm().drawn(joint)["discriminator"][:, :4]
-    assert torch.equal(shown[0, 0, 0], torch.tensor([-1.0, -1.0, 0.5, 1.0]))
-    shown.sum().backward()
-    assert torch.equal(joint.grad[:, :4], torch.ones(1, 4, 4, 4))
-    assert torch.equal(LabelForm(clip=False).drawn(joint)["discriminator"][:, :4], joint[:, :4])
 
 
 def test_soft_maps_by_hand():

@@ -37,9 +37,6 @@ class LabelForm:
         uniform: share of the uniform distribution in ``soft``.
         reach: distance in pixels, along an axis or a diagonal, at which ``distance`` is clipped.
         temperature: pixels of distance that change the logarithm of odds by one.
-        clip: whether drawn images are shown clipped to [-1, 1], with the gradient of unclipped ones. The background of
-            real images is exactly -1, which a linear output never is: a discriminator that looks for that alone wins,
-            and an image of nothing but background is the best answer to it.
     """
 
     def __init__(
@@ -50,7 +47,6 @@ class LabelForm:
         uniform: float = 0.05,
         reach: int = 4,
         temperature: float = 1.0,
-        clip: bool = True,
     ) -> None:
         if remedy not in REMEDIES:
             raise InputError(f"remedy is {remedy!r}, expected one of {', '.join(REMEDIES)}")
@@ -60,7 +56,7 @@ class LabelForm:
                 "share below 1, at least 1, above 0"
             )
         self.remedy, self.labels, self.blur, self.uniform = remedy, labels, blur, uniform
-        self.reach, self.temperature, self.clip = reach, temperature, clip
+        self.reach, self.temperature = reach, temperature
 
     @torch.no_grad()
     def real(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
@@ -74,8 +70,6 @@ class LabelForm:
     def drawn(self, joint: Tensor) -> dict[str, Tensor]:
         """Views of drawn images with their probabilities, (B, C + labels, H, W), by name of the discriminator."""
         image, probability = joint[:, : -self.labels], joint[:, -self.labels :]
-        if self.clip:
-            image = image + (image.clamp(-1, 1) - image).detach()
         if self.remedy == "straight_through":
             hard = one_hot(probability.argmax(dim=1, keepdim=True), self.labels, probability.dtype)
             probability = hard + probability - probability.detach()
