@@ -24,7 +24,7 @@ from .side_by_side import QUICK, ROOT, Size
 
 MEASUREMENTS = (
     *("start_up", "resources", "training_step", "data_pipeline", "inference"),
-    *("tissue_training", "tissue_inference"),
+    *("tissue_training", "tissue_inference", "synthesis_training"),
 )
 RESULTS = ROOT / "docs" / "results" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"

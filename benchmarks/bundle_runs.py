@@ -15,9 +15,9 @@ from ganglion.metrics import paired_difference, summarise
 CONFIGS = Path("bundles/segan_transfer/configs")
 
 
-def command(run_id: str, overlays: Sequence[str], **options: Any) -> list[str]:
-    """A `monai.bundle run` line for a base config and its overlays, as a user would type it."""
-    files = [str(CONFIGS / f"{name}.json") for name in overlays]
+def command(run_id: str, overlays: Sequence[str], folder: Path = CONFIGS, **options: Any) -> list[str]:
+    """A `monai.bundle run` line for a base config and its overlays, of a bundle's `folder`, as a user would type it."""
+    files = [str(folder / f"{name}.json") for name in overlays]
     config = files[0] if len(files) == 1 else repr(files)
     return [
         *(sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", config),
@@ -39,17 +39,18 @@ def run(line: Sequence[str], done: Path, log: Path) -> None:
         sys.exit(f"exit code {code}, see {log}")
 
 
-def scores(folders: Sequence[Path], metric: str = "dice") -> dict[str, float]:
-    """One metric by subject from the scores.json of one evaluation, or of the folds of one."""
+def scores(folders: Sequence[Path], metric: str = "dice", region: str | None = None) -> dict[str, float]:
+    """One metric by subject, of one region, from the scores.json of one evaluation, or of the folds of one."""
     files = [json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in folders]
-    return {subject["subject"]: subject[metric] for content in files for subject in content["subjects"]}
+    rows = [row for content in files for row in content["subjects"] if region in (None, row["region"])]
+    return {row["subject"]: row[metric] for row in rows}
 
 
-def row(name: str, folders: Sequence[Path]) -> dict[str, Any]:
+def row(name: str, folders: Sequence[Path], region: str | None = None) -> dict[str, Any]:
     """Name and summary of one evaluation, the metrics that the model card shows."""
-    result: dict[str, Any] = {"name": name, "subjects": scores(folders)}
+    result: dict[str, Any] = {"name": name, "subjects": scores(folders, region=region)}
     for metric in ("dice", "precision", "sensitivity", "hd95_mm", "assd_mm", "volume_error_ml"):
-        result[metric] = summarise(list(scores(folders, metric).values()))
+        result[metric] = summarise(list(scores(folders, metric, region).values()))
     return result
 
 

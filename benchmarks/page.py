@@ -14,6 +14,7 @@ TITLES = {
     "inference": "Labelling a case",
     "tissue_training": "Tissues: training",
     "tissue_inference": "Tissues: labelling a head",
+    "synthesis_training": "Drawing: training a generator",
 }
 
 

@@ -65,6 +65,7 @@ class Commands:
         precision: str = "fp32",
         out: str | None = None,
         dataset: str | None = None,
+        network: str = "network",
     ) -> None:
         """Write a bundle's network for other programs, if it answers there as the checkpoint does.
 
@@ -74,13 +75,14 @@ class Commands:
             precision: fp32, or fp16 for weights and computation in half precision
             out: file or folder to write; if not given, NAME_vX.Y.Z in the working folder
             dataset: folder with dataset.json, to compare on the scans of its test list, too
+            network: the one that labels, or another that generate.json names, as generator
 
         Examples:
             ganglion export bundles/segan_transfer --format onnx
         """
         from .sharing.export import export_bundle
 
-        print(export_bundle(bundle, format, precision, out, dataset).summary())
+        print(export_bundle(bundle, format, precision, out, dataset, network).summary())
 
     @staticmethod
     @command

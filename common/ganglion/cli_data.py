@@ -116,6 +116,36 @@ class Data:
 
     @staticmethod
     @command
+    def unpair(
+        source: str,
+        directory: str,
+        *,
+        seed: int = 0,
+        contrasts: str | None = None,
+        copy: bool = False,
+        overwrite: bool = False,
+        allow_outside: bool = False,
+    ) -> None:
+        """Leave each subject to train and validate on one contrast, drawn by chance; the test list stays whole.
+
+        Args:
+            source: folder with dataset.json
+            directory: folder of the new data set; images are linked to, not copied
+            seed: of the draw, recorded in dataset.json
+            contrasts: those to draw from, as T1,FLAIR; all if not given
+            copy: copy the images
+            overwrite: replace a dataset.json that was made otherwise
+            allow_outside: accept files that lie outside the source's folder
+
+        Examples:
+            ganglion data unpair DIR DST --seed 1
+        """
+        from .data.unpair import unpair
+
+        print(unpair(source, directory, seed, contrasts, copy, overwrite, allow_outside).summary())
+
+    @staticmethod
+    @command
     def dicomseg(
         prediction: str,
         source: str,

@@ -11,6 +11,10 @@ UNLABELLED = "unlabelled"
 # Which channels of a single 4-D image file a configuration uses, in order. Not named "image_...": MONAI's spatial
 # transforms treat every key that begins with a transformed key and "_" as that key's metadata.
 CHANNELS = "channels"
+# Names of the contrasts that a subject has, where it need not have all: of its files, in their order.
+HELD = "contrasts"
+# Which contrast a sample of one contrast is: its place in a configuration's list of contrasts.
+CONTRAST = "contrast"
 # What the codes of an item's label file mean: code in the file -> code inside Ganglion. Not "label_...", as above.
 CODES = "codes"
 

@@ -183,4 +183,5 @@ def test_the_readmes_numbers_are_those_of_the_cards():
         for number in re.findall(r"\d\.\d{3}", " ".join(cells[4:6])):
             assert number in card, (bundle.name, number)
         assert cells[6] in card.replace(";", ""), (bundle.name, cells[6])
-        assert re.search(rf"\| case, file to file, .*: time \| {float(cells[7].split()[0]):.1f}", measured)
+        if cells[7] != "not measured":
+            assert re.search(rf"\| case, file to file, .*: time \| {float(cells[7].split()[0]):.1f}", measured)

@@ -6,7 +6,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AsDiscreted, Invertd, Spacingd
 
-from ganglion.data import LikeliestCoded, ResampleSpacingd, ScaleBrainIntensityd
+from ganglion.data import ForegroundProbabilityd, LikeliestCoded, ResampleSpacingd, ScaleBrainIntensityd
 from ganglion.errors import InputError
 
 ARGMAX = AsDiscreted("pred", argmax=True)
@@ -101,3 +101,11 @@ def test_likeliest_code_is_monais(axes):
     assert ours.shape == theirs.shape
     assert torch.equal(ours.affine, theirs.affine)
     assert torch.equal(LikeliestCoded("pred")({"pred": values.as_tensor()})["pred"], ours.as_tensor())
+
+
+def test_probability_of_any_class_but_the_first():
+    logits = MetaTensor(torch.randn(3, 4, 5, 6), affine=torch.diag(torch.tensor([2.0, 2.0, 3.0, 1.0])))
+    made = ForegroundProbabilityd("pred")({"pred": logits})["pred"]
+    assert made.shape == (1, 4, 5, 6)
+    torch.testing.assert_close(made[0].as_tensor(), logits.as_tensor().softmax(dim=0)[1:].sum(dim=0))
+    torch.testing.assert_close(made.affine, logits.affine)

@@ -113,3 +113,15 @@ def test_a_folder_with_something_in_it_is_refused(generator, tmp_path):
         WriteSamples(Sampler(generator), tmp_path, 1).run()
     with pytest.raises(InputError, match="count 0"):
         WriteSamples(Sampler(generator), tmp_path, 0)
+
+
+def test_drawing_that_was_cut_off_leaves_no_data_set_and_can_be_done_again(generator, tmp_path, monkeypatch):
+    writer = WriteSamples(Sampler(generator), tmp_path / "drawn", 3, walk=(0, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_pictures", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            writer.run()
+    assert not (tmp_path / "drawn").exists()
+    folder = writer.run()
+    assert len(load_items(folder, "training")) == 3 - 1
+    assert [path.name for path in tmp_path.iterdir()] == ["drawn"]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..errors import InputError
 from ..keys import IMAGE, LABEL, SUBJECT, TUMOUR
 from .codes import background_only, codes_found, coding_for
-from .datalist import FILE_NAME, DataList, inside, read_dataset_json, wrong_count
+from .datalist import FILE_NAME, DataList, held_contrasts, inside, read_dataset_json
 from .findings import ERROR, NOTE, WARNING, FileError, Finding
 from .inputs import open_label, require_channels, require_one_channel
 from .naming import contrast_of, safe_subject, subject_of
@@ -108,6 +108,7 @@ class SubjectCheck:
         single: whether its image is one 4-D file.
         images: its images as listed.
         label: its label as listed, "" if there is none.
+        contrasts: names of the contrasts that its images are.
         findings: what was found.
         hashes: content and file of each image.
         outside: folders outside the data set that its links lead to.
@@ -125,6 +126,7 @@ class SubjectCheck:
         self.single = isinstance(entry[IMAGE], str)
         self.images: list[str] = [entry[IMAGE]] if self.single else entry[IMAGE]
         self.label: str = entry.get(LABEL) or ""
+        self.contrasts = data.contrasts
         self.subject = safe_subject(str(entry.get(SUBJECT) or subject_of(self.images[0])))
         self.findings: list[Finding] = []
         self.hashes: list[tuple[str, str]] = []
@@ -132,9 +134,7 @@ class SubjectCheck:
 
     def check(self) -> "SubjectCheck":
         """Fill `findings`, `hashes` and `outside`."""
-        contrasts = self.data.contrasts
-        if not self.single and len(self.images) != len(contrasts):
-            self._add(wrong_count(self.json, self.subject, len(self.images), contrasts))
+        contrasts = self.contrasts = self._try(lambda: held_contrasts(self.data, self.entry)) or self.data.contrasts
         first: Volume | None = None
         for number, listed in enumerate(self.images):
             volume = self._try(lambda: open_volume(self._path(listed), self.max_voxels))  # noqa: B023

@@ -8,6 +8,7 @@
      "validation": [...], "test": [...], "unlabeled": [...]}
 
 Paths are POSIX and relative to the folder. `label_map` (optional) says which code of the files is which of Ganglion's.
+An entry that does not have all contrasts names those of its files: `"contrasts": ["T2"]`; of a 4-D file, those to use.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import InputError
-from ..keys import CHANNELS, CODES, IMAGE, LABEL, SECTIONS, SUBJECT
+from ..keys import CHANNELS, CODES, HELD, IMAGE, LABEL, SECTIONS, SUBJECT
 from .findings import FileError
 from .naming import canonical_contrast, contrast_of, safe_subject, subject_of
 from .whole import written_whole
@@ -33,6 +34,7 @@ _HOW = (
 )
 
 _TRAINED_ON = ("training", "unlabeled")
+_ON_MISSING = ("error", "take", "leave out")
 
 _MAX_PATH = 1000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -100,6 +102,7 @@ def load_items(
     count: int | None = None,
     seed: int = 0,
     without: str = "",
+    on_missing: str = "error",
 ) -> list[dict[str, Any]]:
     """The items of one list of a data set, for a MONAI dataset.
 
@@ -113,6 +116,8 @@ def load_items(
             the subjects' names alone, and those of a smaller count are among those of a larger one.
         seed: another one chooses other subjects.
         without: what to do where the list is empty, told in the error.
+        on_missing: what to do about a subject that lacks some of the contrasts wanted: "error"; "take" what there is,
+            which the item tells as `contrasts`; or "leave out" who has none of them, as well.
 
     Returns:
         Items with `subject`, `image` (absolute paths, one a contrast; or one 4-D file and its `channels`) and, when
@@ -133,16 +138,19 @@ def load_items(
             path, f"the list '{section}' empty or missing ({full})", "at least one subject", without or _HOW
         )
     wanted = tuple(canonical_contrast(name) for name in contrasts) if contrasts is not None else data.contrasts
+    if on_missing not in _ON_MISSING:
+        raise InputError(f"on_missing: found {on_missing!r}, expected one of {', '.join(_ON_MISSING)}.")
     missing = [name for name in wanted if name not in data.contrasts]
-    if missing:
+    if len(missing) == len(wanted) or (missing and on_missing == "error"):
         raise FileError(
             path,
             f"contrasts {', '.join(data.contrasts)}, without {', '.join(missing)}",
             ", ".join(wanted),
             "Choose the configuration for the contrasts that you have, or convert the data with them.",
         )
-    channels = [data.contrasts.index(name) for name in wanted]
-    items = [_item(data, section, entry, channels, labels, allow_outside) for entry in entries]
+    if on_missing == "leave out":
+        entries = [entry for entry in entries if set(held_contrasts(data, entry)) & set(wanted)] or entries
+    items = [_item(data, section, entry, wanted, labels, allow_outside, on_missing) for entry in entries]
     if section in _TRAINED_ON:
         _require_apart(data, section, items, allow_outside)
     return _some(path, section, _each_once(path, items), count, seed)
@@ -174,6 +182,30 @@ def inference_items(
     else:
         subjects = list(images)
     return _each_once(Path("images"), [_given_item(image, contrasts) for image in subjects])
+
+
+def held_contrasts(data: DataList, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the contrasts that an entry has, in the order of its files; those of a 4-D file that are to be used.
+
+    Raises:
+        FileError: if it names contrasts that the data set has not, or one twice, or not as many as it has files.
+    """
+    where, image = data.folder / FILE_NAME, entry[IMAGE]
+    name = safe_subject(str(entry.get(SUBJECT) or subject_of(image if isinstance(image, str) else image[0])))
+    stated = entry.get(HELD)
+    if stated is None:
+        held = data.contrasts
+    elif isinstance(stated, list) and stated and all(isinstance(one, str) for one in stated):
+        held = tuple(canonical_contrast(one) for one in stated)
+    else:
+        found = f"contrasts {stated!r} of subject {name}"
+        raise FileError(where, found, 'names such as ["T2"]', "Correct it, or leave it out.", "contrasts")
+    if len(set(held)) < len(held) or not set(held) <= set(data.contrasts):
+        found = f"contrasts {', '.join(held)} of subject {name}"
+        raise FileError(where, found, f"some of {', '.join(data.contrasts)}, each once", "Correct it.", "contrasts")
+    if not isinstance(image, str) and len(image) != len(held):
+        raise wrong_count(where, name, len(image), held)
+    return held
 
 
 def write_dataset_json(dataset_dir: str | Path, content: Mapping[str, Any]) -> Path:
@@ -229,17 +261,30 @@ def wrong_count(path: Path, subject: str, count: int, contrasts: Sequence[str]) 
 
 
 def _item(
-    data: DataList, section: str, entry: dict[str, Any], channels: list[int], labels: bool, allow_outside: bool
+    data: DataList,
+    section: str,
+    entry: dict[str, Any],
+    wanted: Sequence[str],
+    labels: bool,
+    allow_outside: bool,
+    on_missing: str,
 ) -> dict[str, Any]:
     image, path = entry[IMAGE], data.folder / FILE_NAME
     single = isinstance(image, str)
     files = [inside(data.folder, file, allow_outside) for file in ([image] if single else image)]
     item: dict[str, Any] = {SUBJECT: safe_subject(str(entry.get(SUBJECT) or subject_of(files[0])))}
-    if not single and len(files) != len(data.contrasts):
-        raise wrong_count(path, item[SUBJECT], len(files), data.contrasts)
-    item[IMAGE] = str(files[0]) if single else [str(files[i]) for i in channels]
+    held = held_contrasts(data, entry)
+    chosen = [name for name in wanted if name in held]
+    if not chosen or (len(chosen) < len(wanted) and on_missing == "error"):
+        lacks = ", ".join(name for name in wanted if name not in held)
+        mend = "Drop the subject, or choose a configuration for its contrasts; unified_multimodal takes any of them."
+        found = f"subject {item[SUBJECT]} of '{section}' with {', '.join(held)}, without {lacks}"
+        raise FileError(path, found, ", ".join(wanted), mend, "contrasts")
+    item[IMAGE] = str(files[0]) if single else [str(files[held.index(name)]) for name in chosen]
     if single:
-        item[CHANNELS] = list(channels)
+        item[CHANNELS] = [data.contrasts.index(name) for name in chosen]
+    if on_missing != "error":
+        item[HELD] = chosen
     if labels:
         if not entry.get(LABEL):
             mend = "Add the label, or move the subject to the list 'unlabeled'."

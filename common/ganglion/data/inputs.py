@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import InputError
 from ..keys import CONTRASTS
 from .findings import FileError
-from .naming import contrast_of, siblings
+from .naming import contrast_of, files_beside, siblings, stem
 from .volumes import MAX_VOXELS, Volume, open_volume, require_same_grid
 
 
@@ -48,6 +48,73 @@ def open_image(
         require_one_channel(volume)
         require_same_grid(volumes[0], volume)
     return volumes
+
+
+def open_held(
+    value: Any,
+    contrasts: Sequence[str],
+    held: Sequence[str] | None = None,
+    channels: Sequence[int] | None = None,
+    unnamed: str | None = None,
+    max_voxels: int = MAX_VOXELS,
+) -> tuple[list[Volume], list[str]]:
+    """As `open_image`, of the contrasts that there are: the volumes, and the name of each (of each channel of one).
+
+    Args:
+        value: a list of 3-D files, a 4-D file, or one 3-D file (a path, no list) beside which others are looked for.
+        contrasts: names of the contrasts that may be there.
+        held: names of the files, in their order; None takes what the files' names tell.
+        channels: which channels of a 4-D file are the contrasts held.
+        unnamed: what a file is whose name tells no contrast.
+        max_voxels: how many voxels a file may claim.
+
+    Raises:
+        InputError: if a file is bad, its contrast unknown or there twice, or the grids differ.
+    """
+    files = [Path(value)] if isinstance(value, str | Path) else [Path(file) for file in value]
+    if not files:
+        raise InputError(f"found an empty list of images, expected one or more of: {', '.join(contrasts)}.")
+    first = open_volume(files[0], max_voxels)
+    if len(files) == 1 and (first.channels > 1 or channels):
+        names = list(held or contrasts)
+        require_channels(first, names, channels)
+        return [first], names
+    if held is None:
+        files, held = _told(files, contrasts, unnamed, isinstance(value, str | Path))
+    if len(files) != len(held):
+        found = f"{len(files)} files ({', '.join(file.name for file in files)})"
+        raise FileError(files[0], found, f"{len(held)}: {', '.join(held)}", "Give one file a contrast.", "contrasts")
+    volumes = [first if file == first.path else open_volume(file, max_voxels) for file in files]
+    for volume in volumes:
+        require_one_channel(volume)
+        require_same_grid(volumes[0], volume)
+    return volumes, list(held)
+
+
+def _told(files: list[Path], contrasts: Sequence[str], unnamed: str | None, look: bool) -> tuple[list[Path], list[str]]:
+    """Files and the contrasts that their names tell; those beside the first one, too, if they are looked for."""
+    told = [contrast_of(file) for file in files]
+    if look and told[0] in contrasts:
+        beside = files_beside(files[0])
+        twice = [name for name, found in beside.items() if len(found) > 1 and name in contrasts]
+        if twice:
+            found = f"contrast {twice[0]} twice beside it ({', '.join(file.name for file in beside[twice[0]])})"
+            raise FileError(files[0], found, "each contrast once", "Rename or move one of them.", "contrasts")
+        names = [name for name in contrasts if name in beside]
+        return [beside[name][0] for name in names], names
+    in_order = all(name in (None, place) for name, place in zip(told, contrasts, strict=False))
+    if None in told and in_order and len(files) == len(contrasts) > 1:
+        return files, list(contrasts)
+    said: list[str | None] = list(told) if len(files) > 1 else [told[0] or unnamed]
+    for file, name in zip(files, said, strict=True):
+        if name not in contrasts or said.count(name) > 1:
+            found = "a file whose name tells no contrast" if name is None else f"a file named as {name}"
+            state = ", twice" if name in contrasts else ""
+            mend = f"Name it like {stem(file)}_{contrasts[0]}.nii.gz, or say what it is (contrast)."
+            if name is not None and name not in contrasts:
+                mend = "To label a contrast that the network does not know, say whose place it takes (stand_in)."
+            raise FileError(file, f"{found}{state}", f"one of {', '.join(contrasts)}, each once", mend, "contrasts")
+    return files, [str(name) for name in said]
 
 
 def open_label(value: str | Path, max_voxels: int = MAX_VOXELS) -> Volume:

@@ -17,9 +17,9 @@ from monai.transforms import MapTransform
 from monai.utils import MetaKeys, SpaceKeys
 
 from ..errors import InputError
-from ..keys import CHANNELS, CODES, CONTRASTS, IMAGE, LABEL, SUBJECT
+from ..keys import CHANNELS, CODES, CONTRAST, CONTRASTS, HELD, IMAGE, LABEL, SUBJECT
 from .codes import apply_coding, background_only, codes_found, coding_for
-from .inputs import open_image, open_label
+from .inputs import open_held, open_image, open_label
 from .naming import canonical_contrast, subject_of
 from .volumes import (
     MAX_VOXELS,
@@ -48,12 +48,21 @@ class LoadContrastsd(MapTransform):
     `original_affine` are the files' own, so that MONAI's spatial transforms, `Invertd` and `SaveImaged` give results on
     that very grid. Its `filename_or_obj` is the subject's name, so that outputs are named by subject and no path leaks.
 
+    Where contrasts may be missing, what is there is told by the item's `contrasts`, else by the files' names, and after
+    loading which channels are filled by the image's meta, as `"contrasts": "T1,FLAIR"`.
+
     Args:
         keys: keys of the images.
         contrasts: names of the contrasts, in the order in which the network takes them.
         on_nonfinite: "error" refuses NaN and Inf voxels, "zero" replaces them by 0 and warns.
         allow_missing_keys: whether an item may lack a key.
         max_voxels: how many voxels a file may claim.
+        on_missing: "error" refuses a subject that lacks a contrast; "zero" makes it a channel of 0; "leave out" gives
+            the channels of the files that are named, in their order, and looks for none beside a single one, whose
+            place in `contrasts` the item tells as `contrast`. A subject without any is refused.
+        unnamed: (zero, leave out) what a single file is whose name tells no contrast; None refuses it.
+        stand_in: (zero) contrast that the network does not know -> the one whose place it takes, or "all" for the
+            place of each that is not there.
     """
 
     def __init__(
@@ -63,27 +72,54 @@ class LoadContrastsd(MapTransform):
         on_nonfinite: str = "error",
         allow_missing_keys: bool = False,
         max_voxels: int = MAX_VOXELS,
+        on_missing: str = "error",
+        unnamed: str | None = None,
+        stand_in: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if on_nonfinite not in ("error", "zero"):
             raise InputError(f"on_nonfinite: found {on_nonfinite!r}, expected 'error' or 'zero'.")
+        if on_missing not in ("error", "zero", "leave out"):
+            raise InputError(f"on_missing: found {on_missing!r}, expected 'error', 'zero' or 'leave out'.")
         self.contrasts = tuple(canonical_contrast(name) for name in contrasts)
         self.on_nonfinite = on_nonfinite
+        self.on_missing = on_missing
         self.max_voxels = max_voxels
+        self.stand_in = {canonical_contrast(name): canonical_contrast(of) for name, of in (stand_in or {}).items()}
+        self.unnamed = canonical_contrast(unnamed) if unnamed else None
+        known = (*self.contrasts, *self.stand_in, None)
+        if self.unnamed not in known or not set(self.stand_in.values()) <= {*self.contrasts, "all"}:
+            found = f"found {self.unnamed} and {self.stand_in}, expected some of {', '.join(self.contrasts)}"
+            raise InputError(f"unnamed and stand_in: {found} (for stand_in also 'all').")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """The item with each key's files replaced by one image (C, X, Y, Z)."""
         item = dict(data)
         for key in self.key_iterator(item):
-            volumes = open_image(item[key], self.contrasts, item.get(CHANNELS), self.max_voxels)
+            volumes, held = self._open(item[key], item.get(HELD), item.get(CHANNELS))
             subject = item.get(SUBJECT) or subject_of(volumes[0].path)
-            image = self._read(volumes, item.get(CHANNELS))
+            image, filled = self._placed(self._read(volumes, held, item.get(CHANNELS)), held)
             item[key] = _as_meta_tensor(image, volumes[0], str(subject))
+            if self.on_missing != "error":
+                item[key].meta[HELD] = ",".join(filled)
+            if self.on_missing == "leave out" and len(held) == 1:
+                item[CONTRAST] = self.contrasts.index(held[0])
         item.pop(CHANNELS, None)
+        item.pop(HELD, None)
         return item
 
-    def _read(self, volumes: Sequence[Volume], channels: Sequence[int] | None) -> np.ndarray:
-        image = np.empty((len(self.contrasts), *volumes[0].shape), dtype=np.float32)
+    def _open(
+        self, value: Any, held: Sequence[str] | None, channels: Sequence[int] | None
+    ) -> tuple[list[Volume], list[str]]:
+        """The volumes, headers read, and the contrast of each."""
+        if self.on_missing == "error":
+            return open_image(value, self.contrasts, channels, self.max_voxels), list(self.contrasts)
+        known = (*self.contrasts, *(name for name in self.stand_in if name not in self.contrasts))
+        value = [value] if self.on_missing == "leave out" and isinstance(value, str | Path) else value
+        return open_held(value, known, held, channels, self.unnamed, self.max_voxels)
+
+    def _read(self, volumes: Sequence[Volume], held: Sequence[str], channels: Sequence[int] | None) -> np.ndarray:
+        image = np.empty((len(held), *volumes[0].shape), dtype=np.float32)
         if volumes[0].channels > 1:
             image[:] = np.moveaxis(stored_voxels(volumes[0])[..., list(channels or range(len(image)))], -1, 0)
             self._mend(volumes[0].path, image)
@@ -94,6 +130,18 @@ class LoadContrastsd(MapTransform):
         for channel, volume in zip(image, volumes, strict=True):
             self._mend(volume.path, channel)
         return image
+
+    def _placed(self, image: np.ndarray, held: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
+        """What was read in the order of `contrasts`, those that are missing 0, and the names of those that are not."""
+        if self.on_missing != "zero" or tuple(held) == self.contrasts:
+            return image, held
+        placed, filled = np.zeros((len(self.contrasts), *image.shape[1:]), dtype=np.float32), []
+        for channel, name in zip(placed, self.contrasts, strict=True):
+            instead = [other for other in held if self.stand_in.get(other) in (name, "all")]
+            if name in held or instead:
+                channel[:] = image[list(held).index(name if name in held else instead[0])]
+                filled.append(name)
+        return placed, filled
 
     def _mend(self, path: Path, image: np.ndarray) -> None:
         found = nonfinite_text(image)

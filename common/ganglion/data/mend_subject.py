@@ -64,7 +64,7 @@ class SubjectMend:
             if not self.is_label(finding.file) and finding.kind not in (*_IMAGE_KINDS, "unlabelled"):
                 self.culprit = finding.file
                 raise NotSafe(_why_not(finding))
-        contrasts = self.check.data.contrasts
+        contrasts = self.check.contrasts
         if self.check.single:
             return [self._place_image(self._path(self.check.images[0]), "")]
         files = [self._path(image) for image in self.check.images]
@@ -121,7 +121,7 @@ class SubjectMend:
 
     def _one_file_of_all(self, files: list[Path]) -> Volume | None:
         """The 4-D file that holds all contrasts, if the list names that one file in each place, or alone."""
-        contrasts = self.check.data.contrasts
+        contrasts = self.check.contrasts
         if len(set(files)) != 1 or len(contrasts) < 2 or len(files) not in (1, len(contrasts)):
             return None
         volume, _ = self._open(files[0])
@@ -132,7 +132,7 @@ class SubjectMend:
         return volume
 
     def _split(self, volume: Volume) -> tuple[list[np.ndarray], tuple[str, ...]]:
-        contrasts = self.check.data.contrasts
+        contrasts = self.check.contrasts
         voxels, _ = without_nonfinite(read_voxels(volume))
         return channels_of(voxels, len(contrasts)), contrasts
 

@@ -128,12 +128,7 @@ def siblings(path: str | Path, contrasts: Sequence[str] = CONTRASTS) -> list[Pat
             f"{len(wanted)} contrasts ({', '.join(wanted)})",
             f"Name the files like {stem(path)}_{wanted[0]}.nii.gz to have them found, or give a list of files.",
         )
-    beside: dict[str, list[Path]] = {}
-    if path.parent.is_dir():
-        for other in sorted(path.parent.iterdir()):
-            name = parse(other) if is_volume(other) else None
-            if name and name.contrast and (_key(name), name.after) == (_key(own), own.after):
-                beside.setdefault(name.contrast, []).append(other)
+    beside = files_beside(path)
     for contrast in wanted:
         found = beside.get(contrast, [])
         if len(found) != 1:
@@ -141,6 +136,19 @@ def siblings(path: str | Path, contrasts: Sequence[str] = CONTRASTS) -> list[Pat
             mend = f"Put one {own.before}_{contrast}{own.after}.nii.gz into the same folder."
             raise FileError(path, f"{state} (there: {', '.join(beside)})", ", ".join(wanted), mend)
     return [beside[contrast][0] for contrast in wanted]
+
+
+def files_beside(path: str | Path) -> dict[str, list[Path]]:
+    """Contrast -> files of it beside a file whose name tells its contrast, the file itself among them."""
+    path = Path(path)
+    own = parse(path)
+    beside: dict[str, list[Path]] = {}
+    if path.parent.is_dir():
+        for other in sorted(path.parent.iterdir()):
+            name = parse(other) if is_volume(other) else None
+            if name and name.contrast and (_key(name), name.after) == (_key(own), own.after):
+                beside.setdefault(name.contrast, []).append(other)
+    return beside
 
 
 def _key(name: FileName) -> str:

@@ -11,14 +11,18 @@ import numpy as np
 COMPRESSION = 3
 
 
-def write_volume(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
-    """Write NIfTI-1 with gzip, without the time and the file name that gzip would put in: same values, same bytes."""
+def write_volume(path: Path, values: np.ndarray, affine: np.ndarray, description: str = "") -> None:
+    """Write NIfTI-1 with gzip, without the time and the file name that gzip would put in: same values, same bytes.
+
+    The header's field `descrip` takes the first 79 bytes of the description.
+    """
     import nibabel
 
     image = nibabel.Nifti1Image(values, affine)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode("ascii", "replace")[:79]
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=buffer, mtime=0) as stream:
         stream.write(image.to_bytes())

@@ -168,3 +168,18 @@ class LikeliestCoded(MapTransform):
             codes = plain.max(dim=0, keepdim=True).indices.to(torch.float32)
             item[key] = MetaTensor(codes).copy_meta_from(values) if isinstance(values, MetaTensor) else codes
         return item
+
+
+class ForegroundProbabilityd(MapTransform):
+    """The probability of any class but the first: logits (K, X, Y, Z) -> (1, X, Y, Z) in [0, 1].
+
+    Args:
+        keys: keys of logits whose first class is the background.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The item with probabilities in place of logits."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            item[key] = 1 - torch.softmax(item[key], dim=0)[:1]
+        return item

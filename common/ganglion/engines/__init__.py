@@ -12,6 +12,7 @@ from .processes import OwnShare, join_processes, leave_processes
 from .projection import Projector, ProjectSlices
 from .run import prepare_run
 from .sampling import Sampler, WriteSamples
+from .schedules import LinearDecay
 from .streams import Streams
 from .synthesis import SubjectSynthesis
 from .trainer import AlternatingTrainer
@@ -25,6 +26,7 @@ __all__ = [
     "HeadPatchInferer",
     "HeadSliceInferer",
     "LazyAdam",
+    "LinearDecay",
     "MeanOverSubjects",
     "OwnShare",
     "Phase",

@@ -19,9 +19,9 @@ _PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 class HeadSliceInferer(SliceInferer):
     """MONAI's `SliceInferer`, which can also keep to the head: each slice once, whole, without the empty space around.
 
-    With a window it is MONAI's. Without one (None) the network sees the box around the voxels that are not 0, in the
-    plane rounded up to sides that it can halve; slices of nothing but 0 are left out. What it does not see is
-    background. A window of 160 x 160 that moves over slices of 180 x 180 computes 3.2 times their pixels
+    With a window it is MONAI's. Without one (None) the network sees the box around the voxels that are not empty, in
+    the plane rounded up to sides that it can halve; slices of nothing but emptiness are left out. What it does not see
+    is background. A window of 160 x 160 that moves over slices of 180 x 180 computes 3.2 times their pixels
     and averages what overlaps; a fully convolutional network needs neither.
 
     Args:
@@ -31,7 +31,8 @@ class HeadSliceInferer(SliceInferer):
         precision: "fp32", or "bf16" for autocast where the processor has it (half the time, other last digits).
         divisor: what the sides of the box are multiples of.
         margin: pixels of background that are left around the head in the plane.
-        background: the logit of what the network does not see.
+        background: the logit of what the network does not see, one for all maps or one each.
+        empty: the value of the image beside the head.
         options: further ones of MONAI's `SlidingWindowInferer`.
     """
 
@@ -43,7 +44,8 @@ class HeadSliceInferer(SliceInferer):
         precision: str = "fp32",
         divisor: int = 16,
         margin: int = 2,
-        background: float = -30.0,
+        background: float | Sequence[float] = -30.0,
+        empty: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -57,6 +59,7 @@ class HeadSliceInferer(SliceInferer):
         self.divisor = divisor
         self.margin = margin
         self.background = background
+        self.empty = empty
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The network's output on the volume: (B, C, X, Y, Z) -> (B, K, X, Y, Z)."""
@@ -76,7 +79,7 @@ class HeadSliceInferer(SliceInferer):
 
     def _label_head(self, volume: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
         slices = volume.movedim(self.spatial_dim + 2, 1).flatten(0, 1)  # B C X Y Z -> B*Z C X Y
-        filled = (slices != 0).any(dim=1)
+        filled = (slices != self.empty).any(dim=1)
         used = filled.flatten(1).any(dim=1).nonzero().squeeze(1)
         shape, result = slices.shape, None
         sides = [self._side(filled.any(dim=0).any(dim=1 - axis), shape[axis + 2]) for axis in (0, 1)]
@@ -84,16 +87,21 @@ class HeadSliceInferer(SliceInferer):
         for part in used.split(self.sw_batch_size):
             seen = slices[part, :, left : left + width, top : top + height]
             padding = (above, -(height + above) % self.divisor, before, -(width + before) % self.divisor)
-            seen = functional.pad(seen, padding).contiguous(memory_format=torch.channels_last)
+            seen = functional.pad(seen, padding, value=self.empty).contiguous(memory_format=torch.channels_last)
             labelled = network(seen)[..., before : before + width, above : above + height]
             if result is None:
-                result = labelled.new_full((shape[0], labelled.shape[1], *shape[2:]), self.background)
+                result = self._unseen(labelled, (shape[0], labelled.shape[1], *shape[2:]))
             result[part, :, left : left + width, top : top + height] = labelled
-        if result is None:  # nothing but 0: one slice tells how many maps there are
-            maps = network(slices.new_zeros((1, shape[1], self.divisor, self.divisor))).shape[1]
-            result = slices.new_full((shape[0], maps, *shape[2:]), self.background)
+        if result is None:  # nothing there: one slice tells how many maps there are
+            maps = network(slices.new_full((1, shape[1], self.divisor, self.divisor), self.empty)).shape[1]
+            result = self._unseen(slices, (shape[0], maps, *shape[2:]))
         result = result.unflatten(0, (len(volume), -1)).movedim(1, self.spatial_dim + 2)
         return result.contiguous()
+
+    def _unseen(self, like: Tensor, shape: Sequence[int]) -> Tensor:
+        """Maps (B, K, X, Y) of nothing but background, of the kind of another tensor."""
+        values = torch.as_tensor(self.background, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+        return values.expand(*shape).clone()
 
     def _side(self, filled: Tensor, count: int) -> tuple[int, int, int]:
         """Of one side of the box: where it begins, its length in the volume, and how much padding goes before it."""

@@ -58,7 +58,7 @@ class ConditionalInstanceNorm(nn.Module):
         """Return the features with the code's statistics."""
         if (code.dim() == 3) != (classes is not None):
             raise ValueError("a code a class (B, K, S) needs a map of the classes, a code a sample (B, S) takes none")
-        normed = F.instance_norm(features, eps=self.eps)
+        normed = instance_norm(features, self.eps)
         table = self.scale_and_shift(code)
         if classes is None:
             table = table.reshape(list(table.shape) + [1] * (features.dim() - 2))
@@ -66,6 +66,35 @@ class ConditionalInstanceNorm(nn.Module):
         else:
             delta, shift = placed(table, at_size(classes, features)).to(normed.dtype).chunk(2, dim=1)
         return torch.addcmul(normed + shift, normed, delta)
+
+
+def instance_norm(features: torch.Tensor, eps: float = EPS) -> torch.Tensor:
+    """Each channel of each sample (B, C, ...) brought to mean 0 and variance 1: torch's own, computed as groups of one.
+
+    On a CPU torch's group norm takes a half of the time of its instance norm in float32, a sixth in bfloat16.
+    """
+    if not torch.jit.is_scripting():  # noqa: SIM102  the rest is not TorchScript
+        if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
+            return _norm_by_axes(features, eps)
+    return F.group_norm(features, features.shape[1], eps=eps)
+
+
+@torch.jit.unused
+def _norm_by_axes(features: torch.Tensor, eps: float) -> torch.Tensor:
+    """The same, its means taken along one axis after the other.
+
+    ONNX Runtime adds all of a channel up one by one in float32: on slices of 240 x 224 its instance norm, and its mean
+    over both axes, are off by 3e-4, this by 2e-6.
+    """
+    axes = features.dim() - 2
+    centred = features - _mean(features, axes)
+    return centred / torch.sqrt(_mean(centred * centred, axes) + eps)
+
+
+def _mean(features: torch.Tensor, axes: int) -> torch.Tensor:
+    for axis in range(axes):
+        features = features.mean(dim=-1 - axis, keepdim=True)
+    return features
 
 
 def at_size(classes: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

@@ -240,11 +240,13 @@ class JointGenerator(nn.Module):
 
     def finish(self, image: torch.Tensor) -> torch.Tensor:
         """Return the image with probabilities in place of the raw channels of labels."""
+        raw = image[:, -self.seen :].to(self.first.constant.dtype)  # float32, unless weights are in half
         if torch.jit.is_scripting():
-            logits = self.head(image[:, -self.seen :])
+            logits = self.head(raw)
         else:
             with in_full(image):
-                logits = self.head(image[:, -self.seen :])
+                logits = self.head(raw)
+        logits = logits.to(image.dtype)
         return torch.cat([image[:, : self.contrasts], torch.softmax(logits, dim=1)], dim=1)
 
     @torch.jit.ignore

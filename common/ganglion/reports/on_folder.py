@@ -165,7 +165,7 @@ def _named_dataset(parts: Parts, section: str, scored: Path | None, notes: list[
         why = f"the data set {Path(named).name} that it was made on is not there any more"
     elif scored is not None:
         try:
-            load_items(named, section)
+            load_items(named, section, on_missing="take")
         except InputError as error:
             why = f"the list {section} of {Path(named).name} cannot be used ({without_folders(str(error))})"
     if why:

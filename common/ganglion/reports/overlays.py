@@ -44,20 +44,22 @@ def find_cases(items: Sequence[Mapping[str, Any]], names: Sequence[str], predict
     """Match items of a dataset.json with the predictions of a folder, `<subject>_pred.nii.gz`.
 
     Args:
-        items: as the data layer loads them: `subject`, `image` (a list of files, or one 4-D file), `label`.
+        items: as the data layer loads them: `subject`, `image` (a list of files, or one 4-D file), `label`; where a
+            subject may lack contrasts, `contrasts` names those of its files.
         names: the contrast of each channel.
         predictions: folder that an inference or evaluation wrote.
-        show: contrast to show; the first one where a data set lacks it.
+        show: contrast to show; the first one where a subject lacks it.
     """
-    position = list(names).index(show) if show in names else 0
     cases = []
     for item in items:
         pred = predictions / f"{item['subject']}_pred.nii.gz"
         if "label" not in item or not pred.is_file():
             continue
-        files, several = item["image"], isinstance(item["image"], (list, tuple))
-        image, channel = (files[position], None) if several else (files, position)
-        cases.append(Case(item["subject"], Path(image), Path(item["label"]), pred, names[position], channel))
+        files, held = item["image"], list(item.get("contrasts", names))
+        name = show if show in held else held[0]
+        several = isinstance(files, (list, tuple))
+        image, channel = (files[held.index(name)], None) if several else (files, list(names).index(name))
+        cases.append(Case(item["subject"], Path(image), Path(item["label"]), pred, name, channel))
     return cases
 
 

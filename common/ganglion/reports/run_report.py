@@ -109,7 +109,7 @@ def _score_section(scores: tables.Scores, others: Mapping[str, tables.Scores], n
 
 def _cases(dataset_dir: Path, section_name: str, predictions: Path, contrast: str) -> dict[str, Case]:
     contrasts = read_dataset_json(dataset_dir).contrasts
-    items = load_items(dataset_dir, section_name)
+    items = load_items(dataset_dir, section_name, on_missing="take")
     return {case.subject: case for case in find_cases(items, contrasts, predictions, contrast)}
 
 

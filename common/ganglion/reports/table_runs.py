@@ -151,7 +151,7 @@ def _two_rows(results: Results) -> list[Row]:
 
 def _cases(rows_dir: Path, dataset_dir: Path, row: Row, contrast: str) -> dict[str, Case]:
     folder = seed_folder(rows_dir, row["row"], row["seeds_done"][0]) / "test"
-    items = load_items(dataset_dir, "test")
+    items = load_items(dataset_dir, "test", on_missing="take")
     found = find_cases(items, read_dataset_json(dataset_dir).contrasts, folder, contrast)
     return {case.subject: case for case in found}
 

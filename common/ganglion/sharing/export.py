@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from .export_check import Comparison, compare, traces
 from .export_formats import FORMATS, half_inside
-from .export_source import CONFIG, Source, importable, read_source
+from .export_source import CONFIG, DEPLOYED, Source, importable, read_source
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +54,7 @@ def export_bundle(
     precision: str = "fp32",
     out: str | Path | None = None,
     dataset: str | Path | None = None,
+    network: str = DEPLOYED,
 ) -> Export:
     """Writes a bundle's network as TorchScript, ONNX or torch.export program and holds it against the checkpoint.
 
@@ -66,6 +67,7 @@ def export_bundle(
         precision: fp32, or fp16 for weights and computation in half precision; input and output stay float32.
         out: file or folder to write; the default is NAME_vX.Y.Z and the format's ending in the working folder.
         dataset: folder with dataset.json, for a comparison on the scans of its test list, too.
+        network: the deployed one, or another one that generate.json and the metadata name, as `generator`.
 
     Returns:
         What was written and how it compares.
@@ -75,12 +77,14 @@ def export_bundle(
             folder of this machine; then nothing is written.
     """
     _check_choices(format, precision)
-    source = read_source(bundle)
+    if dataset is not None and network != DEPLOYED:
+        raise InputError(f"--dataset {dataset}: scans go through the network that labels, not {network}; leave it out")
+    source = read_source(bundle, network)
     path = _target(out, source, format, precision)
     note = describe(source, format, precision)
-    network = source.network if precision == "fp32" else half_inside(source.network)
-    texts = {"metadata.json": source.metadata, "inference.json": source.config, _NOTE: note}
-    content = FORMATS[format].write(network, source, {name: json.dumps(text) for name, text in texts.items()})
+    written = source.network if precision == "fp32" else half_inside(source.network)
+    texts = {"metadata.json": source.metadata, Path(source.config_file).name: source.config, _NOTE: note}
+    content = FORMATS[format].write(written, source, {name: json.dumps(text) for name, text in texts.items()})
     scans = [] if dataset is None else list(_scans(source, Path(dataset)))
     comparisons = compare(FORMATS[format].read(content), source, precision, scans)
     _refuse(path, source, content, comparisons)
@@ -95,6 +99,7 @@ def describe(source: Source, format: str, precision: str) -> dict[str, Any]:
     shape = ["batch", source.channels, *(str(axis) for axis in source.axes)]
     return {
         "bundle": source.root.name,
+        **({} if source.part == DEPLOYED else {"network": source.part}),
         "version": source.metadata.get("version"),
         "format": format,
         "precision": precision,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 METADATA, CONFIG, WEIGHTS = "configs/metadata.json", "configs/inference.json", "models/model.pt"
+DRAWING = "configs/generate.json"  # where networks stand that draw, beside the one that labels
+DEPLOYED = "network"
 # Every free axis is exported for twice the step or more: torch.export takes an axis that may be 1 for one that is.
 _LEAST_STEPS = 2
 _SHAPE = "a number (a fixed size), '*' (any size) or '16*n' (multiples of 16)"
@@ -67,8 +69,9 @@ class Source:
         axes: valid sizes of each spatial axis; none for a network that takes a vector.
         value_range: least and greatest value of the input, or None if the metadata names none.
         metadata: the content of metadata.json.
-        config: the content of inference.json.
+        config: the content of inference.json, or of generate.json.
         weights_sha256: hash of the file of weights.
+        part: `network`, the deployed one, or the name of another.
     """
 
     root: Path
@@ -81,20 +84,29 @@ class Source:
     metadata: Mapping[str, Any] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
     weights_sha256: str
+    part: str = DEPLOYED
 
     @property
     def name(self) -> str:
         """Name and version, as files are called."""
-        return f"{self.root.name}_v{self.metadata.get('version', '0.0.0')}"
+        part = "" if self.part == DEPLOYED else f"_{self.part}"
+        return f"{self.root.name}{part}_v{self.metadata.get('version', '0.0.0')}"
+
+    @property
+    def config_file(self) -> str:
+        """Which config it is built by."""
+        return CONFIG if self.part == DEPLOYED else DRAWING
 
 
-def read_source(bundle: str | Path) -> Source:
+def read_source(bundle: str | Path, part: str = DEPLOYED) -> Source:
     """Builds the network that a bundle's inference config calls ``network_def`` and loads its weights strictly.
 
     The config's expressions for the network are evaluated, as MONAI does it: only for bundles that you trust.
 
     Args:
         bundle: folder of the bundle.
+        part: the deployed ``network``, or another one, X: ``X_def`` and ``X_weights`` of generate.json, described by
+            ``X_data_format`` of the metadata.
 
     Returns:
         The network and what the metadata says about its input.
@@ -107,10 +119,11 @@ def read_source(bundle: str | Path) -> Source:
         raise InputError(f"{bundle}: is a file, expected the folder of a bundle; unpack a zip first: ganglion unpack")
     if not root.is_dir():
         raise InputError(f"{bundle}: no such folder, expected a bundle, as bundles/segan_transfer")
-    metadata, config = (_read_json(root, name) for name in (METADATA, CONFIG))
-    spec_in, input_name = _only(metadata, "inputs", root)
-    _, output_name = _only(metadata, "outputs", root)
-    network = _build(root)
+    config_file = CONFIG if part == DEPLOYED else DRAWING
+    metadata, config = (_read_json(root, name) for name in (METADATA, config_file))
+    spec_in, input_name = _only(metadata, "inputs", root, part)
+    _, output_name = _only(metadata, "outputs", root, part)
+    network, weights = _build(root, config_file, part)
     low_high: Sequence[float] = spec_in.get("value_range") or ()
     return Source(
         root=root,
@@ -122,7 +135,8 @@ def read_source(bundle: str | Path) -> Source:
         value_range=(float(low_high[0]), float(low_high[1])) if len(low_high) == 2 else None,
         metadata=metadata,
         config=config,
-        weights_sha256=hashlib.sha256((root / WEIGHTS).read_bytes()).hexdigest(),
+        weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        part=part,
     )
 
 
@@ -166,12 +180,12 @@ def _read_json(root: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def _only(metadata: Mapping[str, Any], side: str, root: Path) -> tuple[Mapping[str, Any], str]:
+def _only(metadata: Mapping[str, Any], side: str, root: Path, part: str) -> tuple[Mapping[str, Any], str]:
     """The only input or output of the network, and its name."""
-    tensors = metadata.get("network_data_format", {}).get(side, {})
+    tensors = metadata.get(f"{part}_data_format", {}).get(side, {})
     if len(tensors) != 1:
         raise InputError(
-            f"{root / METADATA}: network_data_format has the {side} {sorted(tensors)}, expected exactly one: "
+            f"{root / METADATA}: {part}_data_format has the {side} {sorted(tensors)}, expected exactly one: "
             "clients call the deployed network with one tensor and take one"
         )
     ((name, spec),) = tensors.items()
@@ -183,20 +197,22 @@ def _only(metadata: Mapping[str, Any], side: str, root: Path) -> tuple[Mapping[s
     return spec, name
 
 
-def _build(root: Path) -> nn.Module:
+def _build(root: Path, config: str, part: str) -> tuple[nn.Module, Path]:
+    """The network with its weights, and the file of these."""
     from monai.bundle import ConfigParser
 
     from ..engines.handlers.load_weights import load_network
 
     with importable(root):
         parser = ConfigParser()
-        parser.read_config(str(root / CONFIG))
+        parser.read_config(str(root / config))
         parser["bundle_root"] = str(root)
-        if "network_def" not in parser:
-            raise InputError(f"{root / CONFIG}: has no network_def, which names the network to export")
-        network: nn.Module = parser.get_parsed_content("network_def")
-    load_network(network, root / WEIGHTS, "network_def")
-    return network.cpu().eval()
+        if f"{part}_def" not in parser:
+            raise InputError(f"{root / config}: has no {part}_def, which names the network to export")
+        network: nn.Module = parser.get_parsed_content(f"{part}_def")
+        weights = root / WEIGHTS if part == DEPLOYED else Path(parser.get_parsed_content(f"{part}_weights"))
+    load_network(network, weights, f"{part}_def")
+    return network.cpu().eval(), weights
 
 
 @contextmanager

@@ -41,13 +41,15 @@ def _try_config(bundle: Contents, names: tuple[str, ...]) -> Iterator[tuple[str,
     """For each weights file that a config (with its overlay) names: key, path in the bundle, and what is wrong."""
     from monai.bundle import ConfigParser
 
+    stated = json.loads((bundle.root / names[-1]).read_text(encoding="utf-8"))
+    texts = [key for key, value in stated.items() if isinstance(value, str)]
+    keys = [key for key in texts if key == WEIGHTS or key.endswith(f"_{WEIGHTS}")]
+    if not keys:
+        return
     parser = ConfigParser()
     parser.read_config([str(bundle.root / name) for name in names])
     parser["bundle_root"] = str(bundle.root)
-    stated = json.loads((bundle.root / names[-1]).read_text(encoding="utf-8"))
-    for key, value in stated.items():
-        if not isinstance(value, str) or not (key == WEIGHTS or key.endswith(f"_{WEIGHTS}")):
-            continue
+    for key in keys:
         try:
             file = Path(parser.get_parsed_content(key))
             place = file.relative_to(bundle.root).as_posix()

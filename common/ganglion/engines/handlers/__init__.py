@@ -2,6 +2,8 @@
 
 from .load_weights import LoadWeights
 from .subject_scores import SubjectScores
+from .subset_scores import FuseContrastsd, SubsetScores
 from .training_run import TrainingRun
+from .translation_scores import TranslationScores
 
-__all__ = ["LoadWeights", "SubjectScores", "TrainingRun"]
+__all__ = ["FuseContrastsd", "LoadWeights", "SubjectScores", "SubsetScores", "TrainingRun", "TranslationScores"]

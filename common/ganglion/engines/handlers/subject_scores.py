@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -88,18 +88,25 @@ class SubjectScores:
             pred, label = case[self.pred_key], case[self.label_key]
             name = _subject_name(case, pred, label)
             spacing = _common_spacing(pred, label, name)
-            for region, code in self.regions.items():
-                scores = score_subject(_mask(pred, code), _mask(label, code), spacing)
-                row = {SUBJECT: name, "region": region} | scores
-                self.rows.append({column: row[column] for column in COLUMNS})
-                logger.info(_row_line(row))
+            for region, marked, true in self._masks(case):
+                self._add({SUBJECT: name, "region": region} | score_subject(marked, true, spacing))
+
+    def _masks(self, case: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+        """Each region's name, and its voxels in the prediction and in the label."""
+        for region, code in self.regions.items():
+            yield region, _mask(case[self.pred_key], code), _mask(case[self.label_key], code)
+
+    def _add(self, row: Row) -> None:
+        self.rows.append({column: row[column] for column in COLUMNS})
+        logger.info(_row_line(row))
 
     def _finish(self, engine: Engine) -> None:
         rows = _gather(self.rows, list(self.regions))
         if not rows:
             logger.warning("No subject was scored.")
             return
-        summary = {region: _summary(rows, region, self.seed) for region in self.regions}
+        scored = {row["region"] for row in rows}
+        summary = {region: _summary(rows, region, self.seed) for region in self.regions if region in scored}
         for name in METRICS:
             means = [values[name]["mean"] for values in summary.values()]
             engine.state.metrics[f"mean_{name}"] = sum(means) / len(means)

@@ -51,7 +51,7 @@ _PATTERNS = {
 }
 # Of the library, what a config may name: the classes of these parts, and the functions that their packages offer.
 _LIBRARY_PARTS = ("networks", "losses", "metrics", "data", "engines")
-_DATA_FUNCTIONS = {"load_items", "inference_items"}  # others there write files
+_DATA_FUNCTIONS = {"load_items", "inference_items", "contrast_items", "subset_items"}  # others there write files
 _LIBRARY_CLOSED = ("data.convert", "data.phantom")
 _PLAIN = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
 
