@@ -50,6 +50,7 @@ BEFORE = {
 QUICK = {
     "segan_transfer": "--epochs 1 --val_interval 1 --slices_per_volume 2 --tensorboard False",
     "multistage_gan": "--epochs 2 --coarse_epochs 1 --patches_per_epoch 2 --val_interval 1 --tensorboard False",
+    "unified_multimodal": "--epochs 1 --slices_per_epoch 4 --val_interval 1 --tensorboard False",
     "gt_transfer": "--epochs 2 --patches_per_epoch 4 --val_interval 1 --tensorboard False",
     "stylegan2_synthesis": "--epochs 1 --slices_per_epoch 8 --batch_size 4 --val_interval 1 --tensorboard False",
     "train_generator.json": "--epochs 1 --images_per_epoch 8 --batch_size 4 --tensorboard False",
