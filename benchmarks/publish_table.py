@@ -18,6 +18,7 @@ import fire
 from ganglion.reproduce.write_tables import as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
+ENOUGH_SEEDS = 3  # fewer say next to nothing about another training
 
 
 def excerpt(results: dict[str, Any]) -> str:
@@ -25,7 +26,16 @@ def excerpt(results: dict[str, Any]) -> str:
     parts = re.split(r"^## ", as_markdown(results), flags=re.MULTILINE)
     first = next(part for part in parts if "is better)" in part.splitlines()[0])
     heading, *lines = first.splitlines()
-    return "\n".join([f"{heading}:", "", *(line for line in lines if line.startswith("|"))])
+    shown = [f"{heading}:", "", *(line for line in lines if line.startswith("|"))]
+    few = len(results["seeds"]) < ENOUGH_SEEDS
+    return "\n".join([f"{few_seeds(len(results['seeds']))}\n", *shown] if few else shown)
+
+
+def few_seeds(number: int) -> str:
+    """What stands above a table of too few trainings."""
+    return (
+        f"**{number} training{'s' if number > 1 else ''} of each row: what another training would give is not known.**"
+    )
 
 
 def not_run(bundle: str, name: str, definition: dict[str, Any]) -> str:
