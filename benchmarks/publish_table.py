@@ -33,7 +33,8 @@ def excerpt(results: dict[str, Any]) -> str:
 
 def few_seeds(number: int) -> str:
     """What stands above a table of too few trainings."""
-    return (
+    trained = f"{number} training{'s' if number > 1 else ''} of each row"
+    return f"**{trained}: what another training would give is not known.**"
         f"**{number} training{'s' if number > 1 else ''} of each row: what another training would give is not known.**"
     )
 
