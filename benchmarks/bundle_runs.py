@@ -54,11 +54,13 @@ def row(name: str, folders: Sequence[Path], region: str | None = None) -> dict[s
     return result
 
 
-def compare(name: str, first: Sequence[Path], second: Sequence[Path]) -> list[dict[str, Any]]:
+def compare(
+    name: str, first: Sequence[Path], second: Sequence[Path], region: str | None = None
+) -> list[dict[str, Any]]:
     """Paired differences of Dice and HD95, first less second, over the subjects that both scored."""
     found = []
     for metric in ("dice", "hd95_mm"):
-        a, b = scores(first, metric), scores(second, metric)
+        a, b = scores(first, metric, region), scores(second, metric, region)
         shared = sorted(set(a) & set(b))
         values = paired_difference([a[s] for s in shared], [b[s] for s in shared])
         found.append({"name": name, "metric": metric, **values})

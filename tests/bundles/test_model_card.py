@@ -1,23 +1,32 @@
-"""The numbers in a model card are those of the evaluation files beside the docs."""
+"""The numbers in model cards are those of the evaluation files beside the docs."""
 
 import json
 from pathlib import Path
 
 import pytest
 from benchmarks.bundle_runs import table_lines
+from benchmarks.unified_scores import translation_lines
 
 ROOT = Path(__file__).parents[2]
-RESULTS = sorted((ROOT / "docs" / "results").glob("segan_*.json"))
+CARDS = {"segan": "segan_transfer", "unified": "unified_multimodal"}  # how files begin, and the bundle that they are of
+RESULTS = [path for name in CARDS for path in sorted((ROOT / "docs" / "results").glob(f"{name}_*.json"))]
+OF_SEGAN = [path for path in RESULTS if path.stem.startswith("segan")]
+
+
+def lines_of(path):
+    results = json.loads(path.read_text(encoding="utf-8"))
+    return table_lines(results) + (translation_lines(results) if results.get("translations") else [])
 
 
 def test_there_are_results():
-    assert [path.stem for path in RESULTS] == ["segan_real", "segan_simulated"]
+    assert [path.stem for path in RESULTS] == [f"{name}_{kind}" for name in CARDS for kind in ("real", "simulated")]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_card_holds_every_row(path):
-    card = (ROOT / "bundles" / "segan_transfer" / "docs" / "README.md").read_text(encoding="utf-8")
-    lines = table_lines(json.loads(path.read_text(encoding="utf-8")))
+    bundle = CARDS[path.stem.split("_")[0]]
+    card = (ROOT / "bundles" / bundle / "docs" / "README.md").read_text(encoding="utf-8")
+    lines = lines_of(path)
     assert len(lines) > 4
     missing = [line for line in lines if line and line not in card]
     assert not missing
@@ -33,7 +42,7 @@ def test_every_number_has_its_subjects(path):
 
 @pytest.mark.parametrize("card", sorted((ROOT / "bundles" / "segan_transfer" / "docs" / "variants").glob("*.md")))
 def test_the_card_of_a_variant_holds_rows_of_the_same_results(card):
-    known = [line for path in RESULTS for line in table_lines(json.loads(path.read_text(encoding="utf-8")))]
+    known = [line for path in OF_SEGAN for line in table_lines(json.loads(path.read_text(encoding="utf-8")))]
     rows = [line for line in card.read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
     assert rows
     assert set(rows) <= set(known)

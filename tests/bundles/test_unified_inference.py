@@ -44,6 +44,19 @@ def options(trained, brats_cohort, tmp_path):
     return {**SIZES, **places}
 
 
+@pytest.fixture(scope="module")
+def one(brats_cohort, tmp_path_factory):
+    """One subject to test, whose brain is where all contrasts are above 0, so that each is cropped to the same box."""
+    folder = tmp_path_factory.mktemp("one")
+    item = items(brats_cohort, "test")[0]
+    folder = relisted(brats_cohort, folder / "cohort", test=[item])
+    volumes = [nib.load(folder / file) for file in item["image"]]
+    brain = np.all([np.asarray(volume.dataobj) > 0 for volume in volumes], axis=0)
+    for file, volume in zip(item["image"], volumes, strict=True):
+        nib.save(nib.Nifti1Image(np.asarray(volume.dataobj) * brain, volume.affine), folder / file)
+    return folder
+
+
 def run(bundle, options, *names, **more):
     workflow("infer", bundle, [f"{name}.json" for name in ("inference", *names)], **{**options, **more}).run()
     return Path({**options, **more}["output_dir"])
@@ -76,8 +89,8 @@ def test_a_subset_gives_the_labels_that_these_files_alone_give(taken, bundle, br
         assert np.allclose(nib.load(saved).affine, nib.load(files[0]).affine)
 
 
-def test_one_contrast_after_the_other_gives_other_labels_but_the_same_twice(bundle, brats_cohort, options, tmp_path):
-    made = {}
+def test_one_contrast_after_the_other_gives_other_labels_but_the_same_twice(bundle, one, options, tmp_path):
+    made, options["dataset_dir"] = {}, str(one)
     for name in (*CONTRASTS, "T1"):
         out = run(bundle, options, take=[name], output_dir=str(tmp_path / "out"))
         made.setdefault(name, []).append(voxels(next(out.glob("*_pred.nii.gz"))))
@@ -107,40 +120,28 @@ def test_an_unpaired_data_set_is_labelled_as_it_is(bundle, brats_cohort, options
 # --- scores -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def one_brain(brats_cohort, tmp_path_factory):
-    """The cohort, the brain being where all contrasts are above 0, so that each is cropped to the same box."""
-    folder = Path(shutil.copytree(brats_cohort, tmp_path_factory.mktemp("brain") / "cohort"))
-    for item in items(folder, "test"):
-        volumes = [nib.load(folder / file) for file in item["image"]]
-        brain = np.all([np.asarray(volume.dataobj) > 0 for volume in volumes], axis=0)
-        for file, volume in zip(item["image"], volumes, strict=True):
-            nib.save(nib.Nifti1Image(np.asarray(volume.dataobj) * brain, volume.affine), folder / file)
-    return folder
-
-
-def test_all_fifteen_subsets_are_scored_as_they_would_be_served(bundle, one_brain, options, tmp_path):
+def test_all_fifteen_subsets_are_scored_as_they_would_be_served(bundle, one, options, tmp_path):
     """Up to the outermost slices, where a contrast may show nothing."""
-    brats_cohort, options["dataset_dir"] = one_brain, str(one_brain)
+    options["dataset_dir"] = str(one)
     evaluated = run(bundle, options, "evaluate", output_dir=str(tmp_path / "scores"))
     content = json.loads((evaluated / "scores.json").read_text())
     rows = {(row["subject"], row["region"]): row for row in content["subjects"]}
     subsets = ["+".join(names) for size in range(1, 5) for names in combinations(CONTRASTS, size)]
     assert list(content["summary"]) == [*subsets, "any 1", "any 2", "any 3"]
-    assert all(summary["dice"]["n"] == len(items(brats_cohort, "test")) for summary in content["summary"].values())
+    assert all(summary["dice"]["n"] == len(items(one, "test")) for summary in content["summary"].values())
     for subset in ("FLAIR", "T1+T2", ALL):
         out = run(bundle, options, take=subset.split("+"), output_dir=str(tmp_path / subset))
-        for item in items(brats_cohort, "test"):
-            pred, truth = voxels(out / f"{item['subject']}_pred.nii.gz") > 0, voxels(brats_cohort / item["label"]) > 0
+        for item in items(one, "test"):
+            pred, truth = voxels(out / f"{item['subject']}_pred.nii.gz") > 0, voxels(one / item["label"]) > 0
             dice = 2 * (pred & truth).sum() / max(pred.sum() + truth.sum(), 1)
             assert rows[item["subject"], subset]["dice"] == pytest.approx(dice, abs=3e-3)
             if subset == ALL:
                 assert np.mean((voxels(evaluated / f"{item['subject']}_pred.nii.gz") > 0) == pred) > 0.999
     page = tmp_path / "report.html"
-    report_on(str(evaluated), str(page), None, str(brats_cohort), "test", None, None)
+    report_on(str(evaluated), str(page), None, str(one), "test", None, None)
     assert "any 1" in page.read_text()
-    mean = np.mean([rows[items(brats_cohort, "test")[0]["subject"], name]["dice"] for name in CONTRASTS])
-    assert rows[items(brats_cohort, "test")[0]["subject"], "any 1"]["dice"] == pytest.approx(mean)
+    mean = np.mean([rows[items(one, "test")[0]["subject"], name]["dice"] for name in CONTRASTS])
+    assert rows[items(one, "test")[0]["subject"], "any 1"]["dice"] == pytest.approx(mean)
 
 
 def test_subjects_are_scored_on_what_they_have(bundle, brats_cohort, options, tmp_path):
@@ -198,8 +199,8 @@ def test_missing_contrasts_are_made_on_the_inputs_grid_and_marked(bundle, brats_
     assert list(run(bundle, given, "translate", take=["T1"], targets=["T2"]).glob("*_T2_synthetic.nii.gz"))
 
 
-def test_translations_are_scored_against_the_real_contrast(bundle, brats_cohort, trained, options):
-    given = {**options, "translator_weights": str(trained / "translator.pt")}
+def test_translations_are_scored_against_the_real_contrast(bundle, one, trained, options):
+    given = {**options, "dataset_dir": str(one), "translator_weights": str(trained / "translator.pt")}
     out = run(bundle, given, "translate", "evaluate_translation")
     content = json.loads((out / "translation.json").read_text())
     assert len(content["summary"]) == 1 + 12

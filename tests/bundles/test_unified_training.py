@@ -34,7 +34,7 @@ OVER_BOTH = sorted(
     for name in TESTED.variants
     if "goes over train.json as well" in json.loads((TESTED.configs / f"variants/{name}.json").read_text())["_desc_"]
 )
-QUICKLY = {"unet_joint", "stargan_unet", "fine_tune"}  # those that change more than a number
+QUICKLY = {"unet_joint"}  # those that change more than a number
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,7 @@ def test_a_step_of_the_discriminator_raises_real_and_lowers_drawn_scores(network
     def gap() -> float:
         torch.manual_seed(3)
         terms = objective(networks, batch)
-        return float(terms["score_real"] - terms["score_drawn"])
+        return float((terms["score_real"] - terms["score_drawn"]).detach())
 
     before = gap()
     objective(networks, batch)["loss"].backward()
@@ -151,7 +151,7 @@ def test_translation_is_drawn_towards_higher_scores(networks, batch):
 
     def score() -> float:
         torch.manual_seed(3)
-        return -float(objective(networks, batch)["adversarial"])
+        return -float(objective(networks, batch)["adversarial"].detach())
 
     before = score()
     torch.manual_seed(3)

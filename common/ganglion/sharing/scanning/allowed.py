@@ -108,7 +108,7 @@ ATTRIBUTES = _words(  # texts, lists, dictionaries, paths, dates
     "squeeze std sum swapaxes tensor to tolist transpose type unsqueeze var view "
     # networks, optimisers, data sets, engines
     "add_module apply buffers children dataset data decoder disable_share_memory_cache encoder epoch eval forward "
-    "generate inferer iteration load_state_dict logger lr max_epochs metrics module modules named_modules "
+    "fusion generate inferer iteration load_state_dict logger lr max_epochs metrics module modules named_modules "
     "named_parameters network optimizer output param_groups parameters postprocessing sample setLevel setlevel state "
     "state_dict step train transform transforms translator zero_grad "
     # MONAI's keys
