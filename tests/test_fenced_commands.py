@@ -55,6 +55,8 @@ QUICK = {
     "stylegan2_synthesis": "--epochs 1 --slices_per_epoch 8 --batch_size 4 --val_interval 1 --tensorboard False",
     "train_generator.json": "--epochs 1 --images_per_epoch 8 --batch_size 4 --tensorboard False",
 }
+# A data set that a command makes is none of those that lie there.
+NEW = {r"--fix DST": "--fix MENDED", r"phantom iseg DST": "phantom iseg SIMULATED"}
 FEWER = {r"--count 1000": "--count 4", r"(compare|project)\.json": r"\g<0> --count 8", r"--subjects 20": "--subjects 3"}
 
 
@@ -96,10 +98,11 @@ def test_configs_run_ids_and_options_of_monais_commands_exist(page):
                 assert faults_of_run(line, fence.bundle) == [], line
 
 
-def quick(line, bundle):
-    """The line as it is typed, shorter where it would take long."""
-    for pattern, fewer in FEWER.items():
+def quick(line, bundle, home):
+    """The line as it is typed, with the data sets' whole paths, shorter where it would take long."""
+    for pattern, fewer in {**NEW, **FEWER}.items():
         line = re.sub(pattern, fewer, line)
+    line = re.sub(r"(?<=[ =])(DST|ADULTS|INFANTS)\b", rf"{home}/\1", line)
     if " run training " in line:
         name = next((key for key in reversed(QUICK) if key in line), bundle or "segan_transfer")
         return f"{line} {QUICK[name]}"
@@ -116,18 +119,20 @@ def sandbox(tmp_path, brats_cohort, iseg_cohort, request):
     for bundle in BUNDLES:
         ready = with_weights(bundle, tmp_path / "weights")
         shutil.copytree(ready, home / "bundles" / bundle.name, ignore=shutil.ignore_patterns("runs", "eval", "data"))
-    for place in (home, *(home / "bundles").iterdir()):
-        cohort = iseg_cohort if tissue else brats_cohort
-        for name, target in {"DST": cohort, "ADULTS": iseg_cohort, "INFANTS": iseg_cohort}.items():
-            (place / name).symlink_to(target)
-        first = sorted(cohort.glob("sub-*"))[0]
-        for file in first.glob("*.nii.gz"):
-            contrast = file.name.split("_")[-1]
-            shutil.copy(file, place / contrast.lower())
+    cohort = iseg_cohort if tissue else brats_cohort
+    for name, target in {"DST": cohort, "DIR": cohort, "ADULTS": iseg_cohort, "INFANTS": iseg_cohort}.items():
+        if name != "DIR" or page == "docs/own_data.md":
+            (home / name).symlink_to(target)
+    places = [home / Path(page).parents[1]] if page.startswith("bundles/") else []
+    for file in sorted(cohort.glob("sub-*"))[0].glob("*.nii.gz"):
+        for place in places:
+            shutil.copy(file, place / file.name.split("_")[-1].lower())
+            shutil.copy(file, place / f"sub-1_{file.name.split('_')[-1]}")
+            shutil.copy(file, place / "upload.nii.gz")
+        if not tissue and "label" not in file.name:
+            (home / "scans").mkdir(exist_ok=True)
+            shutil.copy(file, home / "scans" / f"sub-01_{file.name.split('_')[-1]}")
     (home / "BUNDLE").symlink_to("bundles/segan_transfer")
-    (home / "scans").mkdir()
-    for contrast in () if tissue else ("T1", "T1ce", "T2", "FLAIR"):
-        shutil.copy(home / f"{contrast.lower()}.nii.gz", home / "scans" / f"sub-01_{contrast}.nii.gz")
     flair = home / "bundles" / "segan_transfer" / "models" / "flair"
     (home / "RUN" / "networks").mkdir(parents=True)
     shutil.copy(flair / "model.pt", home / "RUN" / "networks" / "segmenter.pt")
@@ -147,7 +152,7 @@ def test_a_pages_commands_do_what_they_say(page, sandbox):
     blocks = [(None, tuple(BEFORE.get(page, ())))]
     blocks += [(fence.bundle, fence.lines) for fence in TYPED if fence.page == page]
     for bundle, lines in blocks:
-        typed = [quick(line, bundle) for line in lines if reason(line) is None]
+        typed = [quick(line, bundle, sandbox) for line in lines if reason(line) is None]
         if not typed:
             continue
         cwd = sandbox / "bundles" / bundle if bundle else sandbox
