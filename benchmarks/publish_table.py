@@ -35,8 +35,6 @@ def few_seeds(number: int) -> str:
     """What stands above a table of too few trainings."""
     trained = f"{number} training{'s' if number > 1 else ''} of each row"
     return f"**{trained}: what another training would give is not known.**"
-        f"**{number} training{'s' if number > 1 else ''} of each row: what another training would give is not known.**"
-    )
 
 
 def not_run(bundle: str, name: str, definition: dict[str, Any]) -> str:

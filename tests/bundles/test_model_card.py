@@ -48,16 +48,16 @@ def test_the_card_of_a_variant_holds_rows_of_the_same_results(card):
     assert set(rows) <= set(known)
 
 
-CARDS = {
+TABLES = {
     "multistage_gan": ("table7", {"unet": "`unet`", "multi_stage": "multi-stage"}),
     "gt_transfer": ("table2", {"unet": "`unet`", "gt_gan": "GT-layer"}),
 }
 
 
-@pytest.mark.parametrize("bundle", CARDS)
+@pytest.mark.parametrize("bundle", TABLES)
 def test_the_card_holds_its_table(bundle):
     """Rows of the card's table, written anew from the file beside the docs: mean, interval, spread of trainings."""
-    table, titles = CARDS[bundle]
+    table, titles = TABLES[bundle]
     results = json.loads((ROOT / "docs" / "results" / "tables" / bundle / f"{table}.json").read_text("utf-8"))
     rows = {row["row"]: row["metrics"] for row in results["rows"] if row["state"] == "done"}
     card = (ROOT / "bundles" / bundle / "docs" / "README.md").read_text(encoding="utf-8")
