@@ -81,9 +81,9 @@ def test_every_variant_trains(variant, bundle, brats_cohort, tmp_path):
 def test_the_sweep_found_all_variants():
     assert set(OF_TRAINING) | set(OF_SEGMENTER) == set(OVERLAYS)
     assert {"small", "half", "paper", "augmentation", "soft", "distance"} <= set(OF_TRAINING)
-    assert OF_SEGMENTER == [
+    assert [
         *("drawn_and_real", "drawn_only", "flipped_and_real", "paper_segmenter", "three_drawn_and_real")
-    ]
+    ] == OF_SEGMENTER
 
 
 def test_the_paper_trains_as_configuration_f():

@@ -84,7 +84,7 @@ class Encoder(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """What a stream takes from the other: own + sigmoid(conv3(other)) * [conv3, norm, rectifier](other).
+    """What a stream takes from the other: `own + sigmoid(conv3(other)) * [conv3, norm, rectifier](other)`.
 
     Shapes: own and other (B, C, H, W) -> (B, C, H, W).
     """
