@@ -1,9 +1,10 @@
-"""The pictures of docs/stylegan2_synthesis.md: `python -m benchmarks.synthesis_pictures [SAMPLES COMPARED] [--out DIR]`.
+"""Pictures of docs/stylegan2_synthesis.md: `python -m benchmarks.synthesis_pictures [SAMPLES COMPARED] [--out DIR]`.
 
 SAMPLES is what `generating` wrote, COMPARED what `comparing` wrote, by default where the bundle's configs put them:
 
-    python -m monai.bundle run generating --config_file bundles/stylegan2_synthesis/configs/generate.json
-    python -m monai.bundle run comparing --config_file bundles/stylegan2_synthesis/configs/compare.json --dataset_dir DST
+    cd bundles/stylegan2_synthesis
+    python -m monai.bundle run generating --config_file configs/generate.json
+    python -m monai.bundle run comparing --config_file configs/compare.json --dataset_dir DST
 
 Their pictures are enlarged, pixel by pixel, and written as WebP.
 """
