@@ -2,8 +2,9 @@
 
 SAMPLES is what `generating` wrote, COMPARED what `comparing` wrote, by default where the bundle's CONFIGS put them:
 
-    python -m monai.bundle run generating --config_file CONFIGS/generate.json
-    python -m monai.bundle run comparing --config_file CONFIGS/compare.json --dataset_dir DST
+    cd bundles/stylegan2_synthesis
+    python -m monai.bundle run generating --config_file configs/generate.json
+    python -m monai.bundle run comparing --config_file configs/compare.json --dataset_dir DST
 
 Their pictures are enlarged, pixel by pixel, and written as WebP.
 """

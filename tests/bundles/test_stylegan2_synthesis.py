@@ -81,9 +81,8 @@ def test_every_variant_trains(variant, bundle, brats_cohort, tmp_path):
 def test_the_sweep_found_all_variants():
     assert set(OF_TRAINING) | set(OF_SEGMENTER) == set(OVERLAYS)
     assert {"small", "half", "paper", "augmentation", "soft", "distance"} <= set(OF_TRAINING)
-    assert [
-        *("drawn_and_real", "drawn_only", "flipped_and_real", "paper_segmenter", "three_drawn_and_real")
-    ] == OF_SEGMENTER
+    named = ["drawn_and_real", "drawn_only", "flipped_and_real", "paper_segmenter", "three_drawn_and_real"]
+    assert named == OF_SEGMENTER
 
 
 def test_the_paper_trains_as_configuration_f():
@@ -229,7 +228,7 @@ def test_what_must_agree_agrees():
 def test_several_processes_share_every_network_that_is_trained(name, variant):
     """Else each would train weights of its own, and nobody would notice."""
     content = parser(*(over(name, variant) if variant else [f"{name}.json"]), f"multi_gpu_{name}.json")
-    for phase in content.get("phases", ["@phase"]):
+    for phase in content.get().get("phases", ["@phase"]):
         trains = content[phase[1:]]["trains"]
         for network in content[trains[1:]] if isinstance(trains, str) else trains:
             definition = content[content["networks"][network][1:]]

@@ -98,7 +98,7 @@ def label(root, out):
     flow.initialize()
     flow.run()
     flow.finalize()
-    return type(flow.parser.get_parsed_content("network_def")).__module__.partition(".")[0]
+    return type(flow.parser.get_parsed_content("inferer")).__module__.partition(".")[0]
 
 print(json.dumps([label(root, out) for root, out in zip(sys.argv[2::2], sys.argv[3::2])]))
 """
