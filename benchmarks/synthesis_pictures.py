@@ -1,6 +1,6 @@
 """Pictures of docs/stylegan2_synthesis.md: `python -m benchmarks.synthesis_pictures [SAMPLES COMPARED] [--out DIR]`.
 
-SAMPLES is what `generating` wrote, COMPARED what `comparing` wrote, by default where the bundle's CONFIGS put them:
+SAMPLES is what `generating` wrote, COMPARED what `comparing` wrote, by default where the bundle's configs put them:
 
     cd bundles/stylegan2_synthesis
     python -m monai.bundle run generating --config_file configs/generate.json
