@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from found_bundles import TRAINED
+from found_bundles import swept
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
@@ -21,10 +21,10 @@ SHARES = {"deployed": [], "all": ["configs/federated_all.json"]}
 
 
 # A network that labels and is trained without an adversary has nothing else to share.
-SHARED = [(b, s) for b in TRAINED for s, files in SHARES.items() if all((b / file).exists() for file in files)]
+SHARED = [one for one in swept(*SHARES) if all((one.values[0][0] / file).exists() for file in SHARES[one.values[0][1]])]
 
 
-@pytest.fixture(params=SHARED, ids=lambda shared: f"{shared[0].name}-{shared[1]}")
+@pytest.fixture(params=SHARED)
 def shared(request):
     return request.param
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import monai.bundle.scripts
 import pytest
-from found_bundles import TRAINED
+from found_bundles import swept
 from monai.bundle import download, push_to_hf_hub
 
 from ganglion.sharing.pack import pack
@@ -40,7 +40,7 @@ class Hub:
         shutil.copytree(self.folder / repo_id / revision, local_dir)
 
 
-@pytest.mark.parametrize("bundle", TRAINED, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", swept())
 def test_what_was_pushed_comes_back_and_labels(bundle, cohort_of, tmp_path, monkeypatch):
     hub = Hub(tmp_path / "hub")
     monkeypatch.setattr(monai.bundle.scripts, "huggingface_hub", hub)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from found_bundles import BUNDLES, ROOT, TRAINED, network_of
+from found_bundles import BUNDLES, ROOT, TRAINED, network_of, swept
 from monai.bundle import ConfigParser, ckpt_export, create_workflow, onnx_export, verify_metadata, verify_net_in_out
 from packaging.requirements import Requirement
 
@@ -46,11 +46,7 @@ socket.create_connection = socket.socket.connect = socket.getaddrinfo = offline
 """
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(path, form) for path in TRAINED for form in ("folder", "zip")],
-    ids=lambda item: f"{item[0].name}-{item[1]}",
-)
+@pytest.fixture(scope="module", params=swept("folder", "zip"))
 def given(request, tmp_path_factory) -> tuple[Path, str]:
     """A copy of a bundle's folder, or of what comes out of its zip."""
     bundle, form = request.param

@@ -11,7 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from found_bundles import TRAINED
+from found_bundles import swept
 from packaging.requirements import Requirement
 
 HOOK = """
@@ -50,7 +50,7 @@ class Place:
         return done
 
 
-@pytest.fixture(scope="session", params=TRAINED, ids=lambda path: path.name)
+@pytest.fixture(scope="session", params=swept())
 def bundle(request) -> Path:
     """A bundle of the repository; a test that asks for it runs once for each."""
     return request.param

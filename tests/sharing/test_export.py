@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from found_bundles import ROOT, TRAINED, network_of
+from found_bundles import ROOT, TRAINED, network_of, swept
 
 from ganglion.cli import main
 from ganglion.engines.sampling import Sampler, latent
@@ -71,7 +71,7 @@ def test_there_are_bundles():
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [*FORMATS])
-@pytest.mark.parametrize("bundle", TRAINED, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", swept())
 def test_every_bundle_answers_as_its_checkpoint(bundle, kind, precision):
     """On other random numbers and other sizes than the export itself has looked at."""
     skip_without(kind)

@@ -4,12 +4,24 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 from monai.bundle import ConfigParser
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
 TRAINED = [bundle for bundle in BUNDLES if (bundle / "models" / "model.pt").exists()]  # only these can be passed on
+EACH_TIME = ("segan_transfer", "multistage_gan")  # one of slices, one of volumes; the others with the slow tests
+
+
+def swept(*more: object) -> list:
+    """Bundles that can be passed on, as parameters; with `more` each together with each of those."""
+    found = []
+    for bundle in TRAINED:
+        marks = () if bundle.name in EACH_TIME else pytest.mark.slow
+        found += [pytest.param((bundle, one), id=f"{bundle.name}-{one}", marks=marks) for one in more]
+        found += [] if more else [pytest.param(bundle, id=bundle.name, marks=marks)]
+    return found
 
 
 def network_of(bundle: Path) -> torch.nn.Module:
