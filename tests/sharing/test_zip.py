@@ -157,4 +157,4 @@ def test_monai_downloads_the_zip_and_reads_its_configs(packed, bundle, tmp_path)
     found = [path for path in (tmp_path / bundle.name).rglob("*") if path.is_file()]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in found) == names
     parser = load_bundle_config(str(tmp_path / f"{bundle.name}.zip"), "inference.json")
-    assert parser.get()["network_def"]["_target_"].startswith("ganglion_")
+    assert parser.get()["inferer"]["_target_"].startswith("ganglion_")

@@ -94,7 +94,7 @@ def write_onnx(network: nn.Module, source: Source, texts: Mapping[str, str]) -> 
     import torch
 
     _need_onnx()
-    program = _program(network, source)
+    program = _program(with_exact_norms(network), source)
     with _quiet():
         options: dict[str, Any] = {"input_names": [source.input_name], "output_names": [source.output_name]}
         options |= {"dynamo": True, "external_data": False, "verbose": False, "opset_version": _OPSET}
@@ -130,6 +130,45 @@ FORMATS = {
     "onnx": Format(".onnx", write_onnx, read_onnx),
     "torch_export": Format(".pt2", write_program, read_program),
 }
+
+
+def with_exact_norms(network: nn.Module) -> nn.Module:
+    """A copy of a network whose instance norms are computed so that ONNX Runtime computes them exactly enough.
+
+    It sums a plane in one go, which leaves a mean of three digits; where a channel hardly varies, as around a head, the
+    answer was 3e-3 off.
+    """
+    import copy
+
+    from torch import nn
+
+    def mean(image: torch.Tensor) -> torch.Tensor:
+        for axis in range(2, image.dim()):  # a sum of 50,000 numbers at once is 3 digits short there
+            image = image.mean(dim=axis, keepdim=True)
+        return image
+
+    class ExactNorm(nn.Module):
+        def __init__(self, norm: nn.modules.instancenorm._InstanceNorm) -> None:
+            super().__init__()
+            self.norm = norm
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            axes = list(range(2, image.dim()))
+            centred = image - mean(image)
+            centred = centred - mean(centred)  # what rounding left of it
+            result = centred * (mean(centred.square()) + self.norm.eps).rsqrt()
+            if not self.norm.affine:
+                return result
+            shape = [1, -1] + [1] * len(axes)
+            return result * self.norm.weight.reshape(shape) + self.norm.bias.reshape(shape)
+
+    def replace(module: nn.Module) -> nn.Module:
+        for name, child in module.named_children():
+            plain = isinstance(child, nn.modules.instancenorm._InstanceNorm) and not child.track_running_stats
+            setattr(module, name, ExactNorm(child) if plain else replace(child))
+        return module
+
+    return replace(copy.deepcopy(network))
 
 
 def half_inside(network: nn.Module) -> nn.Module:
