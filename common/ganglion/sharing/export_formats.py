@@ -164,8 +164,10 @@ def with_exact_norms(network: nn.Module) -> nn.Module:
 
     def replace(module: nn.Module) -> nn.Module:
         for name, child in module.named_children():
-            plain = isinstance(child, nn.modules.instancenorm._InstanceNorm) and not child.track_running_stats
-            setattr(module, name, ExactNorm(child) if plain else replace(child))
+            if isinstance(child, nn.modules.instancenorm._InstanceNorm) and not child.track_running_stats:
+                setattr(module, name, ExactNorm(child))
+            else:
+                setattr(module, name, replace(child))
         return module
 
     return replace(copy.deepcopy(network))
