@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ganglion.reproduce import share
 from ganglion.reproduce.table import read_tables
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +78,10 @@ def toy(tmp_path):
     made = Toy(root)
     made.write()
     return made
+
+
+@pytest.fixture
+def short_pauses(monkeypatch):
+    """Rows that take no time are looked at as often as that."""
+    monkeypatch.setattr(share, "_PAUSE", 0.02)
+    monkeypatch.setattr(share, "_LOOK", 0.05)

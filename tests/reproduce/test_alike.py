@@ -6,13 +6,15 @@ import os
 import pytest
 from quick_jobs import WRITE
 
-from ganglion.reproduce import alike, record, share
+from ganglion.reproduce import alike, record
 from ganglion.reproduce.estimate import describe
 from ganglion.reproduce.place import Place
 from ganglion.reproduce.plan import Job, Plan, Step
 from ganglion.reproduce.screen import Screen
 from ganglion.reproduce.share import Interrupts, Sharing
 from ganglion.reproduce.table import Row, Scale, Table
+
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 # As `python -m monai.bundle run training --key value ...`, five words and then options.
 RUN = WRITE.replace("sys.argv[1]", "sys.argv[sys.argv.index('--output_dir') + 1]").format(body="")
@@ -37,12 +39,6 @@ class OptionJob(Job):
         options = {**self.scale.options, **self.row.options}
         more = [word for key, value in options.items() for word in (f"--{key}", str(value))]
         return (Step("training", (*words, *more), self.folder / "test" / "scores.json"),)
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(share, "_PAUSE", 0.02)
-    monkeypatch.setattr(share, "_LOOK", 0.05)
 
 
 @pytest.fixture

@@ -20,11 +20,7 @@ from ganglion.reproduce.run_row import Child
 from ganglion.reproduce.screen import Screen
 from ganglion.reproduce.share import Interrupts, Sharing, Stopped, listening, threads
 
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(share, "_PAUSE", 0.02)
-    monkeypatch.setattr(share, "_LOOK", 0.05)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture

@@ -1,20 +1,22 @@
 """A real SupervisedEvaluator over boxes whose scores are arithmetic."""
 
 import csv
+import functools
 import json
 import logging
 
 import pytest
+import quick_evaluator
 import torch
 import torch.multiprocessing as mp
-from monai.data import DataLoader, MetaTensor
-from monai.engines import SupervisedEvaluator
+from monai.data import MetaTensor
 
 from ganglion.engines.handlers.subject_scores import COLUMNS, SubjectScores
 from ganglion.errors import InputError
 from ganglion.metrics import DEFINITIONS, METRICS
 
-AFFINE = torch.diag(torch.tensor([1.0, 1.0, 2.0, 1.0], dtype=torch.float64))
+AFFINE = quick_evaluator.AFFINE
+evaluate = functools.partial(quick_evaluator.evaluate, batch_size=2)
 
 
 def case(name, shift, affine=AFFINE):
@@ -24,18 +26,6 @@ def case(name, shift, affine=AFFINE):
     if shift is not None:
         image[:, 2 + shift : 6 + shift, 2:6, 2:6] = 1
     return {"subject": name, "image": MetaTensor(image, affine=affine), "label": MetaTensor(label, affine=AFFINE)}
-
-
-def evaluate(items, handler, postprocessing=None, batch_size=2):
-    evaluator = SupervisedEvaluator(
-        device=torch.device("cpu"),
-        val_data_loader=DataLoader(items, batch_size=batch_size),
-        network=torch.nn.Identity(),
-        postprocessing=postprocessing,
-        val_handlers=[handler],
-    )
-    evaluator.run()
-    return evaluator
 
 
 @pytest.fixture
